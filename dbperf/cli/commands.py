@@ -1,0 +1,75 @@
+"""The root command and the commands that stand by themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dbperf import legacy, load
+from dbperf.cli.context import Context, pass_context
+from dbperf.cli.migrating import migrate, repair, rollback, status
+from dbperf.cli.serving import server
+
+
+@click.group()
+@click.option("--dsn", metavar="DSN", help="Database; else DBPERF_DSN, DATABASE_URL, PG*, or the embedded server.")
+@click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
+@click.version_option(package_name="dbperf")
+@click.pass_context
+def cli(click_context: click.Context, dsn: str | None, as_json: bool) -> None:
+    """Make a PostgreSQL trading database fast, and hard to lose data from."""
+    click_context.obj = Context(dsn, as_json)
+
+
+for command in (server, migrate, rollback, status, repair):
+    cli.add_command(command)
+
+
+@cli.group("legacy")
+def legacy_group() -> None:
+    """The legacy trading database that dbperf takes over."""
+
+
+@legacy_group.command("create")
+@click.option("--ticks", default=100_000, show_default=True, help="Rows of market_data.")
+@click.option("--instruments", default=20, show_default=True, help="Rows of instruments.")
+@click.option("--seed", default=1, show_default=True, help="Another seed gives other rows.")
+@click.option("--schema", default="public", show_default=True, help="Schema for the tables.")
+@pass_context
+def legacy_create(context: Context, ticks: int, instruments: int, seed: int, schema: str) -> None:
+    """Build the legacy database, filled and with its faults, in an empty database."""
+    with context.connect(announce=True) as conn:
+        rows = legacy.create(conn, ticks=ticks, instruments=instruments, seed=seed, schema=schema)
+    context.show(rows, "\n".join(f"{count:>10,} rows in {schema}.{table}" for table, count in rows.items()))
+
+
+@cli.command("load")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--table", required=True, help="Table to load into, as in SQL: market_data, trading.market_data.")
+@click.option("--instrument", metavar="SYMBOL", help="Fill instrument_id with the id of this symbol.")
+@click.option("--create-instrument", is_flag=True, help="Insert the instrument if its symbol is not known.")
+@click.option("--map", "mapping", metavar="COLUMN=FIELD", multiple=True, help="Fill COLUMN from the file's FIELD.")
+@click.option("--round", "rounded", metavar="COLUMN", multiple=True, help="Round COLUMN half-even to what it holds.")
+@click.option("--dry-run", is_flag=True, help="Read, check and count, then roll back.")
+@pass_context
+def load_command(
+    context: Context,
+    file: Path,
+    table: str,
+    instrument: str | None,
+    create_instrument: bool,
+    mapping: tuple[str, ...],
+    rounded: tuple[str, ...],
+    dry_run: bool,
+) -> None:
+    """Load a CSV FILE with a header line: all of its rows, or none."""
+    options = load.Options(table, instrument, create_instrument, load.parse_mapping(mapping), rounded, dry_run)
+    if not file.is_file():
+        raise click.UsageError(f"there is no file {file}")
+    with (
+        context.connect(announce=True) as conn,
+        click.progressbar(length=file.stat().st_size, label=file.name, file=click.get_text_stream("stderr")) as bar,
+    ):
+        result = load.load(conn, file, options, bar.update)
+    context.show(result.as_dict(), result.in_words(file.name))

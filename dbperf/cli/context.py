@@ -1,0 +1,50 @@
+"""What every command shares: which database, which output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import click
+import psycopg
+
+from dbperf import database
+
+
+@dataclass
+class Context:
+    """The global options."""
+
+    dsn: str | None
+    as_json: bool
+
+    @contextmanager
+    def connect(self, *, announce: bool) -> Iterator[psycopg.Connection]:
+        """An autocommit connection; *announce* says on stderr where it leads, for commands that write."""
+        with database.connect(self.dsn, autocommit=True) as conn:
+            if announce:
+                note(database.describe(conn))
+            yield conn
+
+    def announce(self) -> None:
+        """Say on stderr which database a command is about to write."""
+        with self.connect(announce=True):
+            pass
+
+    def show(self, data: Any, text: str) -> None:
+        """Print *data* as JSON if that was asked for, else *text*."""
+        if self.as_json:
+            click.echo(json.dumps(data, default=str, indent=2))
+        elif text:
+            click.echo(text)
+
+
+pass_context = click.make_pass_decorator(Context)
+
+
+def note(text: str) -> None:
+    """Say something beside the result, on stderr."""
+    click.echo(f"dbperf: {text}", err=True)

@@ -1,0 +1,358 @@
+"""From Python values to the columns of a table, checked before they are sent.
+
+Binary COPY applies no casts: a value is read as the column's type whatever it was meant to be, and
+psycopg's encoders trust their caller (an ``int`` beyond 32 bits wraps around silently). So the
+types come from the catalogue and every value is checked against its column.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import operator
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from psycopg.abc import AdaptContext
+from psycopg.pq import Format
+
+from dbperf.errors import ColumnError, RowError
+
+#: A row as callers pass it.
+Row = Sequence[Any] | Mapping[str, Any]
+
+#: A table name as SQL has it (``market_data``, ``trading."Ticks"``), or schema and name taken literally.
+TableName = str | tuple[str, str]
+
+# One row per column: domains resolved to their base type, enums to text, whose binary form is the label.
+CATALOG = """
+WITH RECURSIVE target AS (SELECT to_regclass(%(name)s) AS relation),
+wanted AS (
+    SELECT a.attnum, a.attname, a.attgenerated <> '' AS generated, a.atttypid AS type,
+           format_type(a.atttypid, a.atttypmod) AS type_name
+    FROM pg_catalog.pg_attribute AS a, target
+    WHERE a.attrelid = target.relation AND a.attnum > 0 AND NOT a.attisdropped
+),
+resolved AS (
+    SELECT w.attnum, w.type AS type FROM wanted AS w
+    UNION ALL
+    SELECT r.attnum, t.typbasetype FROM resolved AS r
+    JOIN pg_catalog.pg_type AS t ON t.oid = r.type AND t.typtype = 'd'
+)
+SELECT format('%%I.%%I', n.nspname, c.relname), w.attname, w.generated, w.type_name,
+       CASE WHEN t.typtype = 'e' THEN 25 ELSE t.oid END::bigint, t.typreceive <> 0
+FROM target
+JOIN pg_catalog.pg_class AS c ON c.oid = target.relation
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+JOIN wanted AS w ON true
+JOIN resolved AS r ON r.attnum = w.attnum
+JOIN pg_catalog.pg_type AS t ON t.oid = r.type AND t.typtype <> 'd'
+ORDER BY w.attnum
+"""
+
+
+@dataclass(frozen=True)
+class CopyResult:
+    """What one COPY did.
+
+    Attributes:
+        rows: rows sent.
+        inserted: rows stored, as the server counts them: fewer if a trigger left some out.
+        bytes: size of what was sent, in bytes.
+        seconds: wall time of the COPY, in seconds.
+    """
+
+    rows: int
+    inserted: int
+    bytes: int
+    seconds: float
+
+
+class Column(NamedTuple):
+    """A column as the catalogue has it; *oid* is the type that is sent."""
+
+    table: str
+    name: str
+    generated: bool
+    type_name: str
+    oid: int
+    receivable: bool
+
+
+_INTEGERS = {21: "h", 23: "i", 20: "q"}  # oid → struct code of its range
+
+_ACCEPTED: dict[int, tuple[type, ...]] = {
+    16: (bool,),
+    17: (bytes, bytearray, memoryview),
+    20: (int,),
+    21: (int,),
+    23: (int,),
+    19: (str,),
+    25: (str,),
+    1042: (str,),
+    1043: (str,),
+    700: (float, int, Decimal),
+    701: (float, int, Decimal),
+    1700: (Decimal, int, float),
+    1082: (dt.date,),
+    1083: (dt.time,),
+    1114: (dt.datetime,),
+    1184: (dt.datetime,),
+    1186: (dt.timedelta,),
+    1266: (dt.time,),
+    2950: (UUID,),
+}
+
+_Converter = Callable[[Any], Any]
+
+
+class _Shape(NamedTuple):
+    """What is to be done with rows whose values have certain types."""
+
+    pick: Callable[[Sequence[Any]], tuple[Any, ...]]  # the integers that could be out of range
+    pack: Callable[..., bytes] | None
+    converters: tuple[tuple[int, _Converter], ...]
+
+
+class Encoder:
+    """Checks rows against the columns and hands them on ready for ``Copy.write_row``.
+
+    Args:
+        columns: the columns to fill, in order.
+        by_name: whether rows are mappings.
+        allow_extra: whether a mapping may hold keys that are no column.
+        context: the connection; its registered adapters count.
+    """
+
+    def __init__(
+        self, columns: Sequence[Column], *, by_name: bool, allow_extra: bool, context: AdaptContext
+    ) -> None:
+        self.columns = columns
+        self._names = [column.name for column in columns]
+        self._by_name = by_name
+        self._allow_extra = allow_extra
+        self._context = context
+        self._shapes: dict[tuple[type, ...], _Shape] = {}
+        for column in columns:
+            self._dumper(column)
+
+    @property
+    def oids(self) -> list[int]:
+        """Type OIDs for ``Copy.set_types``."""
+        return [column.oid for column in self.columns]
+
+    def statement(self) -> sql.Composed:
+        """The COPY statement."""
+        names = sql.SQL(", ").join(map(sql.Identifier, self._names))
+        # the table's name comes quoted from the server
+        table = sql.SQL(self.columns[0].table)  # type: ignore[arg-type]
+        return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(table, names)
+
+    def encode(self, number: int, row: Row) -> Sequence[Any]:
+        """The values of *row* in the order of the columns, fit to be sent.
+
+        Args:
+            number: of the row, from 1; for the error.
+
+        Raises:
+            RowError: the row has other columns, or a value does not fit.
+        """
+        values = self._values(number, row)
+        types = tuple(map(type, values))
+        shape = self._shapes.get(types)
+        if shape is None:
+            shape = self._shapes[types] = self._learn(number, values, types)
+        if shape.pack is not None:
+            try:
+                shape.pack(*shape.pick(values))
+            except struct.error:
+                raise self._out_of_range(number, values) from None
+        if shape.converters:
+            values = self._convert(number, list(values), shape.converters)
+        return values
+
+    def explain(self, number: int, row: Sequence[Any], error: Exception) -> RowError:
+        """The RowError for an encoder's *error*, naming the column that it comes from."""
+        for column, value in zip(self.columns, row, strict=True):
+            if value is None:
+                continue
+            try:
+                self._dumper(column)(type(value), self._context).dump(value)
+            except Exception as cause:
+                reason = f"{_show(value)} does not fit type {column.type_name} ({cause})"
+                if column.oid in (1114, 1184) and isinstance(value, dt.datetime):
+                    reason = _time_zone_reason(value, column)
+                return RowError(number, column.name, value, reason)
+        return RowError(number, None, None, str(error))
+
+    # -- one row -----------------------------------------------------------------------
+
+    def _values(self, number: int, row: Row) -> Sequence[Any]:
+        if not self._by_name:
+            plain = type(row) is tuple or type(row) is list  # what nearly every caller passes
+            if not plain and (isinstance(row, (Mapping, str, bytes)) or not isinstance(row, Sequence)):
+                raise RowError(number, None, row, f"expected a sequence of values like the first row, got {_show(row)}")
+            if len(row) != len(self.columns):
+                raise RowError(number, None, row, f"has {len(row)} values for columns {', '.join(self._names)}")
+            return row
+        if not isinstance(row, Mapping):
+            raise RowError(number, None, row, f"expected a mapping like the first row, got {_show(row)}")
+        try:
+            values = [row[name] for name in self._names]
+        except KeyError as missing:
+            raise RowError(number, str(missing.args[0]), None, "is missing: pass None for NULL") from None
+        if not self._allow_extra and len(row) != len(values):
+            extra = next(key for key in row if key not in self._names)
+            raise RowError(number, str(extra), row[extra], "is not in the first row: name the columns to leave it out")
+        return values
+
+    def _learn(self, number: int, values: Sequence[Any], types: tuple[type, ...]) -> _Shape:
+        integers, converters = [], []
+        for position, (column, kind, value) in enumerate(zip(self.columns, types, values, strict=True)):
+            if kind is type(None):
+                continue
+            converter = _converter(column, kind)
+            if converter is None:
+                raise RowError(number, column.name, value, f"{_show(value)} does not fit type {column.type_name}")
+            if converter is not _as_is:
+                converters.append((position, converter))
+            if column.oid in _INTEGERS:
+                integers.append(position)
+        codes = "=" + "".join(_INTEGERS[self.columns[position].oid] for position in integers)
+        pack = struct.Struct(codes).pack if integers else None
+        return _Shape(_picker(integers), pack, tuple(converters))
+
+    def _convert(
+        self, number: int, values: list[Any], converters: Iterable[tuple[int, _Converter]]
+    ) -> list[Any]:
+        for position, converter in converters:
+            try:
+                values[position] = converter(values[position])
+            except ValueError as error:
+                raise RowError(number, self._names[position], values[position], str(error)) from None
+        return values
+
+    def _out_of_range(self, number: int, values: Sequence[Any]) -> RowError:
+        for column, value in zip(self.columns, values, strict=True):
+            if value is not None and column.oid in _INTEGERS:
+                try:
+                    struct.pack("=" + _INTEGERS[column.oid], value)
+                except struct.error:
+                    reason = f"{_show(value)} is out of range for type {column.type_name}"
+                    return RowError(number, column.name, value, reason)
+        raise AssertionError("no integer of this row is out of range")
+
+    def _dumper(self, column: Column) -> type[Any]:
+        try:
+            if not column.receivable:
+                raise psycopg.ProgrammingError
+            return self._context.adapters.get_dumper_by_oid(column.oid, Format.BINARY)  # type: ignore[union-attr]
+        except psycopg.ProgrammingError:
+            raise ColumnError(
+                f"column {column.name} has type {column.type_name}, which has no binary encoder here: "
+                "register one with psycopg on this connection, or leave the column out"
+            ) from None
+
+
+def choose_columns(
+    table: TableName, catalog: Sequence[Column], wanted: Sequence[str] | None, first: Row | None
+) -> list[Column]:
+    """The columns to fill: *wanted*, else the first mapping's keys, else all that are not generated.
+
+    Raises:
+        ColumnError: the table or a column is not there, named twice, or generated.
+    """
+    shown = table if isinstance(table, str) else ".".join(table)
+    if not catalog:
+        raise ColumnError(f"there is no table {shown} for this role and search_path")
+    if wanted is None and not isinstance(first, Mapping):
+        return [column for column in catalog if not column.generated]
+    by_name = {column.name: column for column in catalog}
+    names = list(first if wanted is None else wanted)  # type: ignore[arg-type]  # a mapping: see above
+    unknown = [str(name) for name in names if name not in by_name]
+    if unknown or not names:
+        raise ColumnError(f"table {shown} has no column {', '.join(unknown) or 'named'}: it has {', '.join(by_name)}")
+    if len(set(names)) < len(names):
+        raise ColumnError(f"a column is named twice: {', '.join(names)}")
+    generated = [name for name in names if by_name[name].generated]
+    if generated:
+        raise ColumnError(f"column {', '.join(generated)} of {shown} is generated: leave it out")
+    return [by_name[name] for name in names]
+
+
+def regclass_name(table: TableName) -> str:
+    """*table* as ``to_regclass`` reads it."""
+    if isinstance(table, str):
+        return table
+    return ".".join('"' + part.replace('"', '""') + '"' for part in table)
+
+
+# -- converters: a value's type to what the column's encoder takes; ValueError when it would change it ----
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _converter(column: Column, kind: type) -> _Converter | None:
+    """How a *kind* gets into *column*; None if it does not."""
+    accepted = _ACCEPTED.get(column.oid)
+    if accepted is None:
+        return _as_is  # a type that only its own encoder knows
+    if kind is bool and bool not in accepted:
+        return None
+    if column.oid in _INTEGERS and not issubclass(kind, int):
+        return operator.index if hasattr(kind, "__index__") else None  # numpy's integers
+    if not issubclass(kind, accepted) or (column.oid == 1082 and issubclass(kind, dt.datetime)):
+        return None
+    if column.oid == 1700 and issubclass(kind, float):
+        return _float_to_decimal
+    if column.oid in (700, 701) and issubclass(kind, int):
+        return _int_to_float
+    if hasattr(kind, "nanosecond"):
+        return _without_nanoseconds
+    return _as_is
+
+
+def _float_to_decimal(value: float) -> Decimal:
+    return Decimal(repr(float(value)))  # the shortest decimal that means this float
+
+
+def _int_to_float(value: int) -> float:
+    try:
+        result = float(value)
+    except OverflowError:
+        result = 0.0
+    if int(result) != value:
+        raise ValueError(f"{_show(value)} has no exact double precision value")
+    return result
+
+
+def _without_nanoseconds(value: Any) -> dt.datetime:
+    if value.nanosecond != 0:  # pandas.Timestamp; its NaT has NaN here
+        raise ValueError(f"{_show(value)} has nanoseconds or is no time: PostgreSQL stores microseconds, round it first")
+    result: dt.datetime = value.to_pydatetime()
+    return result
+
+
+def _picker(positions: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    if len(positions) == 1:
+        only = positions[0]
+        return lambda values: (values[only],)
+    return operator.itemgetter(*positions) if positions else lambda values: ()
+
+
+def _time_zone_reason(value: dt.datetime, column: Column) -> str:
+    if column.oid == 1114:
+        return f"{_show(value)} has a time zone and the column has none: pass naive UTC datetimes"
+    return f"{_show(value)} has no time zone: pass aware datetimes to {column.type_name}"
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,120 @@
+"""What dbperf raises.
+
+Each class also is the psycopg class that existing code would catch for the same
+trouble, so an ``except psycopg.DataError`` keeps working. The message is one
+sentence that ends with the remedy; no message ever holds a password.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+__all__ = [
+    "AdoptionError",
+    "ColumnError",
+    "DbperfError",
+    "DriftError",
+    "FileError",
+    "LockedError",
+    "MigrationError",
+    "NoDatabaseError",
+    "NotEmptyError",
+    "PoolerError",
+    "RowError",
+    "ServerError",
+    "UsageError",
+]
+
+
+class DbperfError(Exception):
+    """Base of every error that dbperf raises itself."""
+
+
+class UsageError(DbperfError, ValueError):
+    """The call itself is wrong: an argument that cannot be meant. Exit code 64."""
+
+
+class NoDatabaseError(UsageError):
+    """Nothing says which database to use."""
+
+
+class ServerError(DbperfError, psycopg.OperationalError):
+    """The embedded server could not be made, started or stopped."""
+
+
+class MigrationError(DbperfError, psycopg.ProgrammingError):
+    """The migrations cannot be applied or rolled back."""
+
+
+class DriftError(MigrationError):
+    """The database and the code disagree about what was applied."""
+
+
+class AdoptionError(MigrationError):
+    """The existing tables are not the legacy trading tables; SQLSTATE ``DP001``."""
+
+
+class NotEmptyError(MigrationError):
+    """Rows or foreign objects would be lost; SQLSTATE ``DP002``."""
+
+
+class LockedError(DbperfError, psycopg.OperationalError):
+    """Another session migrates the same database and did not finish in time."""
+
+
+class PoolerError(DbperfError, psycopg.OperationalError):
+    """The connection goes through a pooler that shares sessions."""
+
+
+class ColumnError(DbperfError, psycopg.ProgrammingError):
+    """A table or column cannot be written as asked; raised before a byte is sent."""
+
+
+class RowError(DbperfError, psycopg.DataError):
+    """A value does not fit its column. Nothing of the batch is stored.
+
+    Attributes:
+        row: number of the row within the batch, from 1.
+        column: name of the column, or None when the row as a whole is wrong.
+        value: the offending value, or None.
+        reason: what is wrong, without the position.
+    """
+
+    def __init__(self, row: int, column: str | None, value: Any, reason: str) -> None:
+        self.row, self.column, self.value, self.reason = row, column, value, reason
+        where = f"row {row}" if column is None else f"row {row}, column {column}"
+        super().__init__(f"{where}: {reason}")
+
+
+class FileError(DbperfError, psycopg.DataError):
+    """A line of a file cannot be loaded. Nothing of the file is stored.
+
+    Attributes:
+        path, line, column, value: where, and the text that stands there; column and value may be None.
+        reason: what is wrong, without the position.
+    """
+
+    def __init__(self, path: Path, line: int, column: str | None, value: str | None, reason: str) -> None:
+        self.path, self.line, self.column, self.value, self.reason = path, line, column, value, reason
+        where = f"{path} line {line}" + (f", column {column}" if column else "")
+        shown = "" if value is None else f"{value!r}: "
+        super().__init__(f"{where}: {shown}{reason}; nothing was loaded")
+
+
+#: SQLSTATEs raised by the SQL in schema dbperf, and what they become in Python.
+SQLSTATES: dict[str, type[MigrationError]] = {"DP001": AdoptionError, "DP002": NotEmptyError}
+
+
+def sentence(error: BaseException) -> str:
+    """One line for *error*: the server's message, its detail and its hint, without a traceback."""
+    if isinstance(error, psycopg.Error) and error.diag.message_primary:
+        diag = error.diag
+        parts = [diag.message_primary or "", diag.message_detail or "", diag.message_hint or ""]
+        # "x; detail; hint": the server ends details with a full stop, messages without
+        text = "; ".join(part.strip().rstrip(".") for part in parts if part)
+    else:
+        text = str(error) or type(error).__name__
+    return " ".join(text.split())

@@ -1,0 +1,1 @@
+SELECT statement FROM dbperf.restore_indexes('alert_logs');
