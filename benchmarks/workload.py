@@ -1,0 +1,121 @@
+"""The queries and inserts that the trading application runs, and how they are measured."""
+
+from __future__ import annotations
+
+import datetime as dt
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+
+import dbperf
+from dbperf import legacy, sqlfiles
+
+#: The queries of the legacy application, named after their files in ``sql/queries``.
+QUERIES = {
+    "latest_tick": "latest tick of one instrument",
+    "ticks_of_an_hour": "ticks of an hour",
+    "summary_of_a_day": "avg/min/max of a day",
+    "ticks_of_five_minutes": "five minutes, all instruments",
+    "latest_ticks": "latest tick of every instrument",
+    "ticks_in_price_range": "price in a range, all time",
+    "ticks_in_price_range_of_a_day": "price in a range, one day",
+    "tick_by_id": "one tick by id",
+    "newest_alert_logs": "newest 50 alerts",
+    "alert_logs_of_a_rule": "alerts of a rule",
+    "alert_logs_of_an_instrument": "alerts of an instrument, one day",
+    "pending_alert_logs": "pending alerts",
+    "alert_logs_by_status": "alerts of a day by status",
+}
+
+TICK_COLUMNS = ("timestamp", "instrument_id", "price", "volume", "bid", "ask", "bid_size", "ask_size")
+TICK_COLUMNS += ("open_price", "high_price", "low_price")
+
+_INSERT = (
+    f"INSERT INTO market_data ({', '.join(TICK_COLUMNS)}) VALUES ({', '.join(['%s'] * len(TICK_COLUMNS))})"
+)
+
+#: Discarded before timing: the server decides about a generic plan after five executions.
+WARM_UP = 7
+
+
+def parameters(conn: psycopg.Connection) -> dict[str, Any]:
+    """Parameters for every query, taken from the rows that are there.
+
+    "Now" is the newest plausible tick, the instrument a busy one, the price range around its last
+    price so that a few hundred ticks of a million match.
+    """
+    now = conn.execute('SELECT max("timestamp") FROM market_data WHERE "timestamp" <= %s', [legacy.NOW]).fetchone()
+    instrument = 2
+    last = conn.execute("SELECT last_price, id FROM instruments WHERE id = %s", [instrument]).fetchone()
+    middle = conn.execute("SELECT (min(id) + max(id)) / 2 FROM market_data").fetchone()
+    assert now and last and middle
+    return {
+        "instrument": instrument,
+        "rule": instrument * 5 - 2,
+        "id": middle[0],
+        "now": now[0],
+        "hour_ago": now[0] - dt.timedelta(hours=1),
+        "day_ago": now[0] - dt.timedelta(days=1),
+        "five_minutes_ago": now[0] - dt.timedelta(minutes=5),
+        "low": last[0] * Decimal("0.99999"),
+        "high": last[0] * Decimal("1.00001"),
+    }
+
+
+def run(conn: psycopg.Connection, name: str, values: dict[str, Any]) -> list[Any]:
+    """Run one of `QUERIES`, prepared."""
+    return conn.execute(sqlfiles.read(f"queries/{name}.sql").encode(), values, prepare=True).fetchall()
+
+
+def median_ms(conn: psycopg.Connection, name: str, values: dict[str, Any], repeat: int = 40) -> float:
+    """Median time of a query in milliseconds, prepared and warm."""
+    query = sqlfiles.read(f"queries/{name}.sql").encode()
+    times = []
+    for number in range(WARM_UP + repeat):
+        started = time.perf_counter()
+        conn.execute(query, values, prepare=True).fetchall()
+        if number >= WARM_UP:
+            times.append(time.perf_counter() - started)
+    return statistics.median(times) * 1000
+
+
+def ticks(count: int, instruments: int = 20) -> Iterator[tuple[Any, ...]]:
+    """Yield *count* new ticks in the order of time, after the newest plausible one."""
+    start = dt.datetime.fromisoformat(legacy.NOW)
+    price = Decimal("4321.2500")
+    for number in range(count):
+        at = start + dt.timedelta(milliseconds=3 * number)
+        shifted = price + Decimal(number % 97) / 4
+        quote = (shifted, 1 + number % 250, shifted - 1, shifted + 1, 5, 7, price, shifted + 2, price - 2)
+        yield (at, 1 + number % instruments, *quote)
+
+
+def insert_committed(conn: psycopg.Connection, rows: list[tuple[Any, ...]]) -> None:
+    """One committed INSERT for each row: what the application does today."""
+    for row in rows:
+        conn.execute(_INSERT.encode(), row)
+
+
+def insert_many(conn: psycopg.Connection, rows: list[tuple[Any, ...]]) -> None:
+    """``executemany`` in one transaction."""
+    with conn.transaction(), conn.cursor() as cursor:
+        cursor.executemany(_INSERT.encode(), rows)
+
+
+def insert_copy(conn: psycopg.Connection, rows: list[tuple[Any, ...]]) -> None:
+    """`dbperf.copy_rows`."""
+    dbperf.copy_rows(conn, "market_data", rows, TICK_COLUMNS)
+
+
+Writer = Callable[[psycopg.Connection, list[tuple[Any, ...]]], None]
+
+
+def rate(conn: psycopg.Connection, write: Writer, rows: list[tuple[Any, ...]]) -> float:
+    """Rows per second of *write*; the rows stay in the table, as in life."""
+    started = time.perf_counter()
+    write(conn, rows)
+    return len(rows) / (time.perf_counter() - started)

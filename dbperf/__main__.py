@@ -1,0 +1,5 @@
+"""``python -m dbperf``."""
+
+from dbperf.cli import main
+
+main()

@@ -1,0 +1,2 @@
+-- Alerts that are still to be delivered.
+SELECT * FROM alert_logs WHERE delivery_status = 'pending'

@@ -1,0 +1,76 @@
+"""What several tests share."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+
+class Cluster:
+    """A server under test, seen by its superuser."""
+
+    def __init__(self, admin_dsn: str, owner: str) -> None:
+        self.admin_dsn = admin_dsn
+        self.owner = owner
+        self._databases: list[str] = []
+        self._admin = psycopg.connect(admin_dsn, autocommit=True)
+
+    def create_owner(self) -> None:
+        exists = self._admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [self.owner]).fetchone()
+        if not exists:
+            self._run("CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION", self.owner)
+
+    def create_database(self, name: str, template: str = "template1") -> str:
+        self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+        self._run("CREATE DATABASE {} TEMPLATE {} OWNER {}", name, template, self.owner)
+        self._databases.append(name)
+        return name
+
+    def drop_database(self, name: str) -> None:
+        self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+        self._databases.remove(name)
+
+    def drop_everything(self) -> None:
+        for name in list(self._databases):
+            self.drop_database(name)
+        self._admin.close()
+
+    def dsn(self, database: str, user: str | None = None) -> str:
+        return make_conninfo(self.admin_dsn, dbname=database, user=user or self.owner)
+
+    def admin(self, database: str) -> psycopg.Connection:
+        """A superuser's connection; for tests marked so."""
+        return psycopg.connect(make_conninfo(self.admin_dsn, dbname=database), autocommit=True)
+
+    def _run(self, statement: str, *names: str) -> None:
+        self._admin.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+
+
+def dbperf(*arguments: str, dsn: str | None = None, check: int | None = 0, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own; its exit code must be *check*, if given."""
+    command = [sys.executable, "-m", "dbperf", *(["--dsn", dsn] if dsn else []), *arguments]
+    done = subprocess.run(command, text=True, capture_output=True, check=False, timeout=120, **kwargs)
+    assert "Traceback" not in done.stderr, done.stderr
+    if check is not None:
+        assert done.returncode == check, (done.returncode, done.stdout, done.stderr)
+    return done
+
+
+def rows_hash(conn: psycopg.Connection, tables: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    """Count and order-independent hash of each table's rows."""
+    hashes = {}
+    for table in tables:
+        row = conn.execute(
+            sql.SQL("SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) FROM {} AS t").format(
+                sql.Identifier(*table.split("."))
+            )
+        ).fetchone()
+        assert row is not None
+        hashes[table] = row
+    return hashes
