@@ -317,8 +317,9 @@ class Run:
         adopted = None
         if self.state.installed:
             row = self.conn.execute(
-                "SELECT min(c.relnamespace::regnamespace::text::name) FROM dbperf.trading_table AS t"
+                "SELECT min(n.nspname::text) FROM dbperf.trading_table AS t"
                 " JOIN pg_catalog.pg_class AS c ON c.oid = t.relation"
+                " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
             ).fetchone()
             adopted = row[0] if row else None
         if asked and adopted and asked != adopted:

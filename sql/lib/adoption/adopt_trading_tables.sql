@@ -22,7 +22,8 @@ BEGIN
     WHERE e.relnamespace = pg_catalog.to_regnamespace(pg_catalog.quote_ident(adopt_trading_tables.baseline)) AND e.relkind = 'r';
 
     FOR v_table IN
-        SELECT e.oid::regclass AS baseline, e.relname AS name, a.oid::regclass AS relation, a.relkind AS kind
+        SELECT e.oid::regclass AS baseline, e.relname AS name, a.oid::regclass AS relation, a.relkind AS kind,
+               pg_catalog.pg_has_role(a.relowner, 'USAGE') AS is_ours
         FROM pg_catalog.pg_class AS e
         LEFT JOIN pg_catalog.pg_class AS a
             ON a.relname = e.relname AND a.relnamespace = pg_catalog.to_regnamespace(pg_catalog.quote_ident(adopt_trading_tables.target))
@@ -44,7 +45,9 @@ BEGIN
             );
         ELSE
             -- nobody may change its columns between the comparison and the end of this transaction
-            EXECUTE pg_catalog.format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE', v_table.relation);
+            IF v_table.is_ours THEN
+                EXECUTE pg_catalog.format('LOCK TABLE ONLY %s IN ACCESS SHARE MODE', v_table.relation);
+            END IF;
             FOR v_difference IN
                 SELECT d.severity, d.message
                 FROM dbperf.table_differences(v_table.baseline, v_table.relation) AS d

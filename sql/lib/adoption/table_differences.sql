@@ -44,9 +44,9 @@ AS $$
     CROSS JOIN LATERAL (VALUES
         (a.definition IS NULL, 'difference', pg_catalog.format('%s lacks %s', table_differences.relation, e.definition)),
         (e.definition IS NULL, CASE WHEN a.definition LIKE 'PRIMARY KEY%' THEN 'difference' ELSE 'kept' END,
-         pg_catalog.format('constraint %I of %s (%s)', a.constraint_name, table_differences.relation, a.definition)),
+         pg_catalog.format('constraint %s of %s (%s)', pg_catalog.quote_ident(a.constraint_name), table_differences.relation, a.definition)),
         (a.details <> e.details, 'notice',
-         pg_catalog.format('constraint %I of %s is %s, legacy has %s', a.constraint_name, table_differences.relation, a.details, e.details))
+         pg_catalog.format('constraint %s of %s is %s, legacy has %s', pg_catalog.quote_ident(a.constraint_name), table_differences.relation, a.details, e.details))
     ) AS d (holds, severity, message)
     WHERE d.holds
 
