@@ -1,0 +1,143 @@
+"""``dbperf load``: all rows or none, every bad line named."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from dbperf.migrations import migrate
+from tests.support import dbperf as run_dbperf
+from tests.support import rows_hash
+
+BARS = """timestamp,open,high,low,close,volume
+2022-01-01 00:00:00.000000,46319.0,46385.0,46319.0,46377.0,2300413.5
+2022-01-01 00:01:00.000000,46377.0,46411.0,46377.0,46411.0,1829623.4
+2022-01-01 00:02:00.000000,46411.0,46425.0,46411.0,46425.0,466452.5
+2022-01-01 00:03:00.000000,46425.0,46425.0,46420.0,,12
+"""
+
+
+@pytest.fixture
+def bars(tmp_path: Path) -> Path:
+    path = tmp_path / "some bars.csv"
+    path.write_text(BARS)
+    return path
+
+
+LOAD = ["--table", "market_data", "--instrument", "ES"]
+
+
+@pytest.mark.parametrize("migrated", [False, True])
+def test_bars_are_loaded_and_rounded_half_even(legacy_db: str, bars: Path, migrated: bool) -> None:
+    if migrated:
+        migrate(legacy_db)
+    done = run_dbperf("--json", "load", str(bars), *LOAD, "--round", "volume", dsn=legacy_db)
+    result = json.loads(done.stdout)
+    assert (result["rows"], result["inserted"], result["rounded"]) == (4, 4, {"volume": 3})
+    with psycopg.connect(legacy_db) as conn:
+        rows = conn.execute(
+            """SELECT "timestamp"::text, instrument_id, open_price, high_price, low_price, price, volume
+               FROM market_data WHERE "timestamp" BETWEEN '2022-01-01' AND '2022-01-02' ORDER BY 1"""
+        ).fetchall()
+    assert [row[6] for row in rows] == [2300414, 1829623, 466452, 12]
+    assert rows[0][:6] == ("2022-01-01 00:00:00", 1, *map(Decimal, ("46319", "46385", "46319", "46377")))
+    assert rows[3][5] is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("", "", "line 2, column volume: '2300413.5': the column keeps whole numbers; --round volume rounds"),
+        (".5\n", "\n", "line 3, column volume: '1829623.4'"),
+        ("46319.0,46385.0", "46319.00001,46385.0", "line 2, column open_price: '46319.00001': the column keeps 4 decimals"),
+        ("46377.0,46411.0,", "nan,46411.0,", "line 3, column open_price: 'nan': not a finite decimal number"),
+        ("46377.0,46411.0,", "4_6377,46411.0,", "line 3, column open_price: '4_6377'"),
+        ("2022-01-01 00:02", "01/02/2022 00:02", "line 4, column timestamp: '01/02/2022 00:02:00.000000': not an ISO 8601 time"),
+        (",466452.5", "", "line 4: has 5 fields, the header has 6"),
+        (",466452.5", ",1,2", "line 4: has 7 fields"),
+        ("46425.0,46411.0", '"46425.0,46411.0', "line 4: is not CSV"),
+        (",466452.5", ",4664523333", "line 4, column volume: 4664523333 is out of range for type integer"),
+        ("46411.0,46425.0,46411.0", "46411.0,464250000000.0,46411.0", "line 4, column high_price: '464250000000.0': numeric field overflow"),
+        ("2022-01-01 00:02:00.000000", "", "line 4, column timestamp: '': null value in column"),
+        ("\n2022-01-01 00:02", '\n\n\n2022-01-01 99:02', "line 6, column timestamp"),
+        ("timestamp,", "time,", "field 'time' of some bars.csv has no column"),
+        ("close", "price", "line 2, column volume"),
+        ("open,", "close,", "two fields fill column price"),
+    ],
+)  # fmt: skip
+def test_a_bad_line_is_named_and_nothing_is_loaded(legacy_db: str, bars: Path, old: str, new: str, words: str) -> None:
+    bars.write_text(BARS.replace(old, new) if old else BARS)
+    extra = ["--round", "volume"] if "volume: '" not in words and words != "line 2, column volume" else []
+    with psycopg.connect(legacy_db, autocommit=True) as conn:
+        before = rows_hash(conn, ["market_data", "instruments"])
+        arguments = ["load", str(bars), "--table", "market_data", "--instrument", "NEW", "--create-instrument", *extra]
+        done = run_dbperf(*arguments, dsn=legacy_db, check=None)
+        assert done.returncode in (1, 64)
+        assert words in done.stderr.replace(f"{bars} ", ""), done.stderr
+        assert rows_hash(conn, ["market_data", "instruments"]) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--table", "nowhere"], 64, "there is no table nowhere"),
+        (["--table", "market_data"], 64, "nothing fills column instrument_id of market_data"),
+        (["--table", "market_data", "--instrument", "XX"], 64, "there is no instrument XX"),
+        (["--table", "market_data", "--create-instrument"], 64, "needs --instrument"),
+        ([*LOAD, "--map", "price"], 64, "is not COLUMN=FIELD"),
+        ([*LOAD, "--map", "prize=close"], 64, "no column prize"),
+        ([*LOAD, "--map", "price=shut"], 64, "no field shut"),
+        ([*LOAD, "--round", "bid"], 64, "the file does not fill this column"),
+        ([*LOAD, "--round", "timestamp"], 64, "nothing to round"),
+        ([*LOAD, "--on-conflict", "ignore"], 64, "No such option"),
+        ([*LOAD, "--parallel", "2"], 64, "No such option"),
+        (["--instrument", "ES"], 64, "Missing option '--table'"),
+    ],
+)
+def test_wrong_usage(legacy_db: str, bars: Path, arguments: list[str], code: int, words: str) -> None:
+    done = run_dbperf("load", str(bars), *arguments, dsn=legacy_db, check=code)
+    assert words in done.stderr
+
+
+def test_a_symbol_of_two_instruments_is_refused(legacy_db: str, bars: Path) -> None:
+    with psycopg.connect(legacy_db) as conn:
+        row = conn.execute("SELECT symbol FROM instruments GROUP BY symbol HAVING count(*) > 1").fetchone()
+    assert row is not None
+    done = run_dbperf("load", str(bars), "--table", "market_data", "--instrument", row[0], dsn=legacy_db, check=64)
+    assert "belongs to 2 instruments (ids 7, 8)" in done.stderr
+
+
+def test_files_that_are_none(legacy_db: str, tmp_path: Path) -> None:
+    empty, binary = tmp_path / "empty.csv", tmp_path / "binary.csv"
+    empty.write_text("")
+    binary.write_bytes(b"timestamp,price\n2022-01-01,1\n\xff\xfe,2\n")
+    assert "there is no file" in run_dbperf("load", str(tmp_path / "nope.csv"), *LOAD, dsn=legacy_db, check=64).stderr
+    assert "there is no file" in run_dbperf("load", str(tmp_path), *LOAD, dsn=legacy_db, check=64).stderr
+    assert "there is no header line" in run_dbperf("load", str(empty), *LOAD, dsn=legacy_db, check=1).stderr
+    assert "line 3: is not UTF-8" in run_dbperf("load", str(binary), *LOAD, dsn=legacy_db, check=1).stderr
+
+
+def test_dry_run_and_create_instrument(legacy_db: str, bars: Path) -> None:
+    arguments = ["load", str(bars), "--table", "market_data", "--instrument", "BTC", "--create-instrument", "--round", "volume"]
+    with psycopg.connect(legacy_db, autocommit=True) as conn:
+        before = rows_hash(conn, ["market_data", "instruments"])
+        assert "rolled back" in run_dbperf(*arguments, "--dry-run", dsn=legacy_db).stdout
+        assert rows_hash(conn, ["market_data", "instruments"]) == before
+        assert "instrument BTC was created" in run_dbperf(*arguments, dsn=legacy_db).stdout
+        assert "created" not in run_dbperf(*arguments, dsn=legacy_db).stdout
+        assert conn.execute("SELECT count(*) FROM instruments WHERE symbol = 'BTC'").fetchone() == (1,)
+
+
+def test_mapping_leaving_out_and_other_types(legacy_db: str, tmp_path: Path) -> None:
+    path = tmp_path / "all.csv"
+    path.write_text('﻿When,F,D,B,Z,T,rest\n2022-01-01T05:00:00+05:00,1e-3,2022-01-31,yes,2022-01-01,"a\nb",x\n')
+    with psycopg.connect(legacy_db, autocommit=True) as conn:
+        conn.execute('CREATE TABLE "All" (at timestamp, f double precision, d date, b boolean, z timestamptz, t text)')
+        run_dbperf("load", str(path), "--table", '"All"', "--map", "at=When", "--map", "-=rest", dsn=legacy_db)
+        conn.execute("SET timezone = 'UTC'")
+        row = conn.execute('SELECT at::text, f, d::text, b, z::text, t FROM "All"').fetchone()
+    assert row == ("2022-01-01 00:00:00", 0.001, "2022-01-31", True, "2022-01-01 00:00:00+00", "a\nb")
