@@ -31,12 +31,12 @@ QUERIES = {
     "alert_logs_by_status": "alerts of a day by status",
 }
 
-TICK_COLUMNS = ("timestamp", "instrument_id", "price", "volume", "bid", "ask", "bid_size", "ask_size")
-TICK_COLUMNS += ("open_price", "high_price", "low_price")
+TICK_COLUMNS: tuple[str, ...] = (
+    "timestamp", "instrument_id", "price", "volume", "bid", "ask", "bid_size", "ask_size",
+    "open_price", "high_price", "low_price",
+)  # fmt: skip
 
-_INSERT = (
-    f"INSERT INTO market_data ({', '.join(TICK_COLUMNS)}) VALUES ({', '.join(['%s'] * len(TICK_COLUMNS))})"
-)
+_INSERT = f"INSERT INTO market_data ({', '.join(TICK_COLUMNS)}) VALUES ({', '.join(['%s'] * len(TICK_COLUMNS))})"
 
 #: Discarded before timing: the server decides about a generic plan after five executions.
 WARM_UP = 7
@@ -52,7 +52,9 @@ def parameters(conn: psycopg.Connection) -> dict[str, Any]:
     instrument = 2
     last = conn.execute("SELECT last_price, id FROM instruments WHERE id = %s", [instrument]).fetchone()
     middle = conn.execute("SELECT (min(id) + max(id)) / 2 FROM market_data").fetchone()
-    assert now and last and middle
+    assert now is not None
+    assert last is not None
+    assert middle is not None
     return {
         "instrument": instrument,
         "rule": instrument * 5 - 2,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -13,7 +12,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from dbperf import server
-from dbperf.errors import DbperfError, NoDatabaseError, UsageError
+from dbperf.errors import NoDatabaseError, UsageError
 
 #: libpq's variables that choose a database; the others (PGPASSWORD, PGSSLMODE …) only say how to reach it.
 LIBPQ_CHOICE = ("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER")
@@ -68,7 +67,9 @@ def normalize(dsn: str, source: str = "the connection string") -> str:
     elif "://" in dsn.split("=", 1)[0]:
         raise UsageError(f"{source} is not a PostgreSQL URL: it must begin with postgresql://")
     try:
-        conninfo_to_dict(dsn)
+        port = conninfo_to_dict(dsn).get("port")
+        if port and not re.fullmatch(r"[\d,]*", str(port)):  # libpq would find out later, and repeat it
+            raise psycopg.ProgrammingError
     except psycopg.ProgrammingError:
         raise UsageError(
             f"{source} is not a connection string that libpq understands: "
@@ -118,7 +119,7 @@ def connect(dsn: str | None = None, **kwargs: Any) -> psycopg.Connection:
 
 def conninfo(dsn: str) -> str:
     """*dsn* with dbperf's defaults for what it does not say."""
-    given = conninfo_to_dict(dsn)
+    given: dict[str, Any] = conninfo_to_dict(dsn)
     if "application_name" not in given and "PGAPPNAME" not in os.environ:
         given["application_name"] = "dbperf"
     return make_conninfo(**given)
@@ -131,11 +132,3 @@ def describe(conn: psycopg.Connection) -> str:
     where = host if host.startswith("/") else f"{host}:{info.port}"
     version = ".".join(str(part) for part in divmod(info.server_version, 10000))
     return f"database {info.dbname} on {where} as {info.user} (PostgreSQL {version})"
-
-
-def read_file(path: Path, what: str) -> str:
-    """The text of *path*, or one sentence about why it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DbperfError(f"{what} {path} cannot be read: {error}") from None

@@ -76,8 +76,7 @@ def dump(conn: psycopg.Connection) -> dict[str, list[tuple[Any, ...]]]:
     """The whole catalogue as comparable rows."""
     with conn.transaction():
         conn.execute("SET LOCAL search_path = pg_catalog")  # names come out qualified
-        result = {name: sorted(conn.execute(query.encode()).fetchall(), key=repr) for name, query in _QUERIES.items()}
-    return result
+        return {name: sorted(conn.execute(query.encode()).fetchall(), key=repr) for name, query in _QUERIES.items()}
 
 
 def of_schema(dumped: dict[str, list[tuple[Any, ...]]], schema: str) -> list[tuple[Any, ...]]:

@@ -22,7 +22,12 @@ from dbperf.server import Server
 from tests.support import Cluster
 
 OWNER = "trading_owner"
-SETTINGS = {"max_connections": "60", "max_prepared_transactions": "4", "wal_level": "minimal", "max_wal_senders": "0"}
+SETTINGS = {
+    "max_connections": "60",
+    "max_prepared_transactions": "4",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+}
 
 for name in list(os.environ):  # tests choose their own database
     if name.startswith("PG") or name in ("DATABASE_URL", "DBPERF_DSN", "DBPERF_HOME"):
@@ -136,5 +141,3 @@ def conn(legacy_db: str) -> Iterator[psycopg.Connection]:
     """An autocommit connection to the legacy database."""
     with psycopg.connect(legacy_db, autocommit=True) as connection:
         yield connection
-
-

@@ -49,10 +49,12 @@ class Cluster:
         return psycopg.connect(make_conninfo(self.admin_dsn, dbname=database), autocommit=True)
 
     def _run(self, statement: str, *names: str) -> None:
-        self._admin.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+        self._admin.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
-def dbperf(*arguments: str, dsn: str | None = None, check: int | None = 0, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+def dbperf(
+    *arguments: str, dsn: str | None = None, check: int | None = 0, **kwargs: Any
+) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own; its exit code must be *check*, if given."""
     command = [sys.executable, "-m", "dbperf", *(["--dsn", dsn] if dsn else []), *arguments]
     done = subprocess.run(command, text=True, capture_output=True, check=False, timeout=120, **kwargs)

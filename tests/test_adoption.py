@@ -69,7 +69,10 @@ def test_foreign_tables_are_adopted_and_come_back_exactly(foreign_db: str) -> No
         before, rows = catalogue.dump(conn), rows_hash(conn, legacy.TABLES)
         migrate(foreign_db, notify=notices.append)
         assert status(conn).code == 0
-        names = {r[0] for r in conn.execute("SELECT indexname FROM pg_indexes WHERE tablename IN ('market_data', 'instruments')")}
+        names = {
+            r[0]
+            for r in conn.execute("SELECT indexname FROM pg_indexes WHERE tablename IN ('market_data', 'instruments')")
+        }
         assert names == {
             "pk_m", "Md By Price", "md_unlike", "md_partial", "ix_market_data_latest", "ix_market_data_timestamp", "pk_i", "u_symbol",
         }  # fmt: skip
@@ -77,12 +80,23 @@ def test_foreign_tables_are_adopted_and_come_back_exactly(foreign_db: str) -> No
         assert catalogue.dump(conn) == before
         assert rows_hash(conn, legacy.TABLES) == rows
     kept = sorted(text for text in notices if text.startswith("kept"))
-    for part in ("instruments.venue (text)", "only_known", "u_symbol", "md_unlike", "md_partial", "al_unique", "view public.last_prices", "trigger touch"):
+    for part in (
+        "instruments.venue (text)",
+        "only_known",
+        "u_symbol",
+        "md_unlike",
+        "md_partial",
+        "al_unique",
+        "view public.last_prices",
+        "trigger touch",
+    ):
         assert sum(part in text for text in kept) == 1, (part, kept)
     assert len(kept) == 8
     noted = [text for text in notices if text.startswith("notice")]
     assert "notice: public.market_data has no index on (instrument_id, timestamp, price)" in noted
-    assert any("m2i of public.market_data is ON DELETE NO ACTION, legacy has ON DELETE CASCADE" in text for text in noted)
+    assert any(
+        "m2i of public.market_data is ON DELETE NO ACTION, legacy has ON DELETE CASCADE" in text for text in noted
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,7 +162,9 @@ def test_another_schema_with_a_difficult_name(empty_db: str) -> None:
 
 def test_an_invalid_index_of_somebody_else_is_not_touched(legacy_db: str) -> None:
     with psycopg.connect(legacy_db, autocommit=True) as conn:
-        conn.execute("INSERT INTO instruments SELECT 99, symbol, name, type, status, NULL, NULL, created_at, updated_at FROM instruments WHERE id = 1")
+        conn.execute(
+            "INSERT INTO instruments SELECT 99, symbol, name, type, status, NULL, NULL, created_at, updated_at FROM instruments WHERE id = 1"
+        )
         with pytest.raises(psycopg.errors.UniqueViolation):
             conn.execute("CREATE UNIQUE INDEX CONCURRENTLY broken ON instruments (symbol)")
         before = catalogue.dump(conn)

@@ -52,12 +52,17 @@ def test_rows_arrive(conn: psycopg.Connection, legacy_db: str, copy: Copy) -> No
     assert (result.rows, result.inserted) == (1000, 1000)
     assert result.bytes > 1000 * 40
     assert result.seconds > 0
-    stored = conn.execute('SELECT "timestamp", instrument_id, price, volume, bid FROM market_data WHERE "timestamp" >= %s ORDER BY volume', [T])
+    stored = conn.execute(
+        'SELECT "timestamp", instrument_id, price, volume, bid FROM market_data WHERE "timestamp" >= %s ORDER BY volume',
+        [T],
+    )
     assert [row for row in stored if row[0].year == 2026] == rows
 
 
 def test_mappings_and_sequences_without_columns(conn: psycopg.Connection, legacy_db: str, copy: Copy) -> None:
-    conn.execute("CREATE TABLE bar (at timestamp, price double precision, twice double precision GENERATED ALWAYS AS (price * 2) STORED)")
+    conn.execute(
+        "CREATE TABLE bar (at timestamp, price double precision, twice double precision GENERATED ALWAYS AS (price * 2) STORED)"
+    )
     copy(legacy_db, "", "bar", [{"price": 1.5, "at": T}, {"at": None, "price": 2}])
     copy(legacy_db, "", ("public", "bar"), [(T, Decimal("0.1")), [None, float("nan")]])
     copy(legacy_db, "", "bar", [{"price": 9.0, "at": T, "other": 1}], columns=["price"])
@@ -85,10 +90,15 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "date": st.dates(),
     "time": st.times(),
     "timestamp": st.datetimes(),
-    "timestamptz": st.datetimes(min_value=dt.datetime(2, 1, 1), max_value=dt.datetime(9998, 1, 1), timezones=st.just(dt.UTC)),
+    "timestamptz": st.datetimes(
+        min_value=dt.datetime(2, 1, 1), max_value=dt.datetime(9998, 1, 1), timezones=st.just(dt.UTC)
+    ),
     "interval": st.timedeltas(dt.timedelta(days=-99999), dt.timedelta(days=99999)),
     "uuid": st.uuids(),
-    "jsonb": st.dictionaries(st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])), st.integers(-(2**50), 2**50)),
+    "jsonb": st.dictionaries(
+        st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])),
+        st.integers(-(2**50), 2**50),
+    ),
     "integer[]": st.lists(st.integers(-(2**31), 2**31 - 1)),
     "colour": st.sampled_from(["red", "grün", "it's"]),
     "cents": st.integers(0, 10**9),
@@ -185,11 +195,17 @@ def test_values_that_do_not_fit_are_named(conn: psycopg.Connection, kind: str, v
         ([(T, 1), {"timestamp": T, "instrument_id": 1}], 2, None),
         ([{"timestamp": T, "instrument_id": 1}, (T, 1)], 2, None),
         ([{"timestamp": T, "instrument_id": 1}, {"timestamp": T}], 2, "instrument_id"),
-        ([{"timestamp": T, "instrument_id": 1}, {"timestamp": T, "instrument_id": 1, "price": 1}], 2, "price"),
+        (
+            [{"timestamp": T, "instrument_id": 1}, {"timestamp": T, "instrument_id": 1, "price": 1}],
+            2,
+            "price",
+        ),
         ([(T, 1), None], 2, None),
     ],
 )
-def test_rows_of_another_shape(conn: psycopg.Connection, legacy_db: str, copy: Copy, rows: list[Any], row: int, column: str | None) -> None:
+def test_rows_of_another_shape(
+    conn: psycopg.Connection, legacy_db: str, copy: Copy, rows: list[Any], row: int, column: str | None
+) -> None:
     before = conn.execute("SELECT count(*) FROM market_data").fetchone()
     columns = None if isinstance(rows[0], dict) else ["timestamp", "instrument_id"]
     with pytest.raises(RowError) as caught:
@@ -260,7 +276,9 @@ def test_what_iterates_may_fail_and_nothing_is_stored(conn: psycopg.Connection, 
 
 def test_a_trigger_that_leaves_rows_out_shows_in_inserted(conn: psycopg.Connection) -> None:
     conn.execute("CREATE TABLE odd_only (n integer)")
-    conn.execute("CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN CASE WHEN NEW.n % 2 = 1 THEN NEW END; END'")
+    conn.execute(
+        "CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN CASE WHEN NEW.n % 2 = 1 THEN NEW END; END'"
+    )
     conn.execute("CREATE TRIGGER odd BEFORE INSERT ON odd_only FOR EACH ROW EXECUTE FUNCTION odd()")
     result = dbperf.copy_rows(conn, "odd_only", [(n,) for n in range(10)])
     assert (result.rows, result.inserted) == (10, 5)
@@ -308,7 +326,9 @@ def test_options_of_later_versions_are_refused(conn: psycopg.Connection) -> None
 def test_partitioned_tables_and_names_that_need_quotes(conn: psycopg.Connection) -> None:
     conn.execute('CREATE SCHEMA "odd {schema}"')
     conn.execute('CREATE TABLE "odd {schema}"."Tick %s" ("the ""id""" integer, at date) PARTITION BY RANGE (at)')
-    conn.execute("""CREATE TABLE leaf PARTITION OF "odd {schema}"."Tick %s" FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')""")
+    conn.execute(
+        """CREATE TABLE leaf PARTITION OF "odd {schema}"."Tick %s" FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')"""
+    )
     dbperf.copy_rows(conn, ("odd {schema}", "Tick %s"), [{'the "id"': 1, "at": T.date()}])
     dbperf.copy_rows(conn, '"odd {schema}"."Tick %s"', [(2, T.date())])
     assert conn.execute("SELECT * FROM leaf ORDER BY 1").fetchall() == [(1, T.date()), (2, T.date())]

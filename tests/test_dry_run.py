@@ -64,7 +64,11 @@ def test_on_an_empty_and_on_a_current_database(empty_db: str) -> None:
 
 
 def test_what_it_shows_is_what_runs(legacy_db: str) -> None:
-    shown = [line.rstrip(";") for line in migrate(legacy_db, dry_run=True) if "CONCURRENTLY" in line and not line.startswith("--")]
+    shown = [
+        line.rstrip(";")
+        for line in migrate(legacy_db, dry_run=True)
+        if "CONCURRENTLY" in line and not line.startswith("--")
+    ]
     ran: list[str] = []
     original = session.watcher
 
@@ -80,7 +84,11 @@ def test_what_it_shows_is_what_runs(legacy_db: str) -> None:
         patch.setattr(session, "run_plan", recording)
         migrate(legacy_db)
     assert original is session.watcher
-    shown = [line for line in shown if re.match(r"(CREATE|DROP) INDEX CONCURRENTLY public|CREATE INDEX CONCURRENTLY ix", line)]
+    shown = [
+        line
+        for line in shown
+        if re.match(r"(CREATE|DROP) INDEX CONCURRENTLY public|CREATE INDEX CONCURRENTLY ix", line)
+    ]
     assert ran == shown
 
 
@@ -88,7 +96,12 @@ def test_transactional_statements_take_the_locks_that_are_shown(legacy_db: str) 
     """Every statement of the bootstrap migrations and the library, one transaction each."""
     bootstrap = [m for m in files.migrations() if m.bootstrap]
     with session.open_session(legacy_db, lambda text: None) as conn:
-        existing = {row[0] for row in conn.execute("SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'public'::regnamespace")}
+        existing = {
+            row[0]
+            for row in conn.execute(
+                "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            )
+        }
         todo = [statement for m in bootstrap[:1] for statement in m.statements]
         todo += [statement for file in files.library() if not file.late for statement in file.statements]
         todo += [statement for m in bootstrap[1:] for statement in m.statements]
@@ -108,8 +121,14 @@ def test_transactional_statements_take_the_locks_that_are_shown(legacy_db: str) 
             for lock in declared:
                 name = lock.relation.replace('"', "")
                 assert taken.get(name) == _mode(lock.mode), (statement, taken)
-            unsaid = {n: m for n, m in taken.items() if n not in {x.relation for x in declared} and not n.endswith(("_pkey", "_key"))}
-            assert set(unsaid.values()) <= {"AccessShareLock"} | ({"AccessExclusiveLock"} if "CREATE INDEX" in statement else set()), (statement, taken)
+            unsaid = {
+                n: m
+                for n, m in taken.items()
+                if n not in {x.relation for x in declared} and not n.endswith(("_pkey", "_key"))
+            }
+            assert set(unsaid.values()) <= {"AccessShareLock"} | (
+                {"AccessExclusiveLock"} if "CREATE INDEX" in statement else set()
+            ), (statement, taken)
 
 
 def _sample_while_it_waits(dsn: str, run: Callable[[], object], blocked: str) -> list[tuple[str, dict[str, str]]]:

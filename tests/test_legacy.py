@@ -66,7 +66,7 @@ def test_prices_walk(conn: psycopg.Connection) -> None:
 
 
 def test_inserting_goes_on_where_the_ids_end(conn: psycopg.Connection) -> None:
-    row = conn.execute("INSERT INTO market_data (\"timestamp\", instrument_id) VALUES (now(), 1) RETURNING id").fetchone()
+    row = conn.execute('INSERT INTO market_data ("timestamp", instrument_id) VALUES (now(), 1) RETURNING id').fetchone()
     assert row == (3001,)
 
 
@@ -78,7 +78,9 @@ def test_a_database_that_is_not_empty_is_refused(legacy_db: str) -> None:
         assert catalogue.dump(conn) == before
 
 
-@pytest.mark.parametrize("arguments", [["--ticks", "19"], ["--instruments", "1"], ["--instruments", "1001"], ["--ticks", "many"]])
+@pytest.mark.parametrize(
+    "arguments", [["--ticks", "19"], ["--instruments", "1"], ["--instruments", "1001"], ["--ticks", "many"]]
+)
 def test_numbers_out_of_range(empty_db: str, arguments: list[str]) -> None:
     run_dbperf("legacy", "create", *arguments, dsn=empty_db, check=64)
 

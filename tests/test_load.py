@@ -74,7 +74,16 @@ def test_a_bad_line_is_named_and_nothing_is_loaded(legacy_db: str, bars: Path, o
     extra = ["--round", "volume"] if "volume: '" not in words and words != "line 2, column volume" else []
     with psycopg.connect(legacy_db, autocommit=True) as conn:
         before = rows_hash(conn, ["market_data", "instruments"])
-        arguments = ["load", str(bars), "--table", "market_data", "--instrument", "NEW", "--create-instrument", *extra]
+        arguments = [
+            "load",
+            str(bars),
+            "--table",
+            "market_data",
+            "--instrument",
+            "NEW",
+            "--create-instrument",
+            *extra,
+        ]
         done = run_dbperf(*arguments, dsn=legacy_db, check=None)
         assert done.returncode in (1, 64)
         assert words in done.stderr.replace(f"{bars} ", ""), done.stderr
@@ -115,14 +124,24 @@ def test_files_that_are_none(legacy_db: str, tmp_path: Path) -> None:
     empty, binary = tmp_path / "empty.csv", tmp_path / "binary.csv"
     empty.write_text("")
     binary.write_bytes(b"timestamp,price\n2022-01-01,1\n\xff\xfe,2\n")
-    assert "there is no file" in run_dbperf("load", str(tmp_path / "nope.csv"), *LOAD, dsn=legacy_db, check=64).stderr
-    assert "there is no file" in run_dbperf("load", str(tmp_path), *LOAD, dsn=legacy_db, check=64).stderr
+    assert "does not exist" in run_dbperf("load", str(tmp_path / "nope.csv"), *LOAD, dsn=legacy_db, check=64).stderr
+    assert "is a directory" in run_dbperf("load", str(tmp_path), *LOAD, dsn=legacy_db, check=64).stderr
     assert "there is no header line" in run_dbperf("load", str(empty), *LOAD, dsn=legacy_db, check=1).stderr
     assert "line 3: is not UTF-8" in run_dbperf("load", str(binary), *LOAD, dsn=legacy_db, check=1).stderr
 
 
 def test_dry_run_and_create_instrument(legacy_db: str, bars: Path) -> None:
-    arguments = ["load", str(bars), "--table", "market_data", "--instrument", "BTC", "--create-instrument", "--round", "volume"]
+    arguments = [
+        "load",
+        str(bars),
+        "--table",
+        "market_data",
+        "--instrument",
+        "BTC",
+        "--create-instrument",
+        "--round",
+        "volume",
+    ]
     with psycopg.connect(legacy_db, autocommit=True) as conn:
         before = rows_hash(conn, ["market_data", "instruments"])
         assert "rolled back" in run_dbperf(*arguments, "--dry-run", dsn=legacy_db).stdout

@@ -64,10 +64,15 @@ def test_an_empty_database_gets_the_tables_and_loses_them_again(empty_db: str) -
 
 def test_made_tables_equal_the_legacy_ones(legacy_db: str, empty_db: str) -> None:
     migrate(empty_db, to="0002")
-    with psycopg.connect(empty_db, autocommit=True) as made, psycopg.connect(legacy_db, autocommit=True) as old:
+    with (
+        psycopg.connect(empty_db, autocommit=True) as made,
+        psycopg.connect(legacy_db, autocommit=True) as old,
+    ):
         for kind in ("columns", "constraints", "indexes"):
             expected = catalogue.dump(old)[kind]
-            assert [row for row in catalogue.dump(made)[kind] if "dbperf" not in str(row) and "yoyo" not in str(row)] == expected
+            assert [
+                row for row in catalogue.dump(made)[kind] if "dbperf" not in str(row) and "yoyo" not in str(row)
+            ] == expected
 
 
 def test_rollback_refuses_to_drop_rows_and_changes_nothing(empty_db: str) -> None:
@@ -160,7 +165,10 @@ def test_a_changed_file_is_drift_until_repaired(legacy_db: str) -> None:
     changed = files.migrations()[2].id
     with psycopg.connect(legacy_db, autocommit=True) as conn:
         conn.execute("UPDATE dbperf.migration SET checksum = 'of another file' WHERE id = %s", [changed])
-    assert _codes(legacy_db) == (3, {m.id: "drift" if m.id == changed else "applied" for m in files.migrations()})
+    assert _codes(legacy_db) == (
+        3,
+        {m.id: "drift" if m.id == changed else "applied" for m in files.migrations()},
+    )
     for command in (["migrate"], ["migrate", "--dry-run"], ["rollback"]):
         done = run_dbperf(*command, dsn=legacy_db, check=1)
         assert f"dbperf repair {changed[:4]}" in done.stderr
@@ -192,7 +200,13 @@ def test_marks_made_by_yoyo_alone_are_drift(legacy_db: str) -> None:
         assert status(conn).code == 0
 
 
-@pytest.mark.parametrize("table", ["dbperf.migration (id, checksum, applied_at)", "_yoyo_migration (migration_id, migration_hash, applied_at_utc)"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        "dbperf.migration (id, checksum, applied_at)",
+        "_yoyo_migration (migration_id, migration_hash, applied_at_utc)",
+    ],
+)
 def test_a_newer_database_is_refused(legacy_db: str, table: str) -> None:
     migrate(legacy_db)
     with psycopg.connect(legacy_db, autocommit=True) as conn:
@@ -223,7 +237,11 @@ def test_the_library_follows_the_code_and_drift_shows(legacy_db: str) -> None:
         conn.execute("CREATE FUNCTION dbperf.gone() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
         conn.execute("INSERT INTO dbperf.library VALUES ('gone', 'x', 'x')")
         found = status(conn)
-        assert (found.code, found.library_changed, found.library_pending) == (3, ["retire_index", "trading_indexes"], ["gone"])
+        assert (found.code, found.library_changed, found.library_pending) == (
+            3,
+            ["retire_index", "trading_indexes"],
+            ["gone"],
+        )
         before = {f.name for f in files.library()}
         migrate(legacy_db)
         assert status(conn).code == 0
@@ -235,7 +253,9 @@ def test_a_routine_with_other_arguments_replaces_the_old_one(legacy_db: str) -> 
     migrate(legacy_db)
     with psycopg.connect(legacy_db, autocommit=True) as conn:
         conn.execute("DROP FUNCTION dbperf.plain_index_columns(regclass)")
-        conn.execute("CREATE FUNCTION dbperf.plain_index_columns(text, text) RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+        conn.execute(
+            "CREATE FUNCTION dbperf.plain_index_columns(text, text) RETURNS integer LANGUAGE sql AS 'SELECT 1'"
+        )
         conn.execute("DROP FUNCTION dbperf.forget_trading_tables()")
         conn.execute("CREATE FUNCTION dbperf.forget_trading_tables() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
         migrate(legacy_db)

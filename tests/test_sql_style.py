@@ -123,7 +123,7 @@ def test_keywords_are_upper_case(path: object) -> None:
     words = {"select", "from", "where", "join", "on", "and", "or", "not", "insert", "update", "delete", "create", "order", "group",
              "union", "case", "when", "then", "else", "end", "begin", "declare", "returns", "language", "if", "loop", "raise", "as"}  # fmt: skip
     for body in bodies:
-        for kind, value in sqlparse.lexer.tokenize(body):
+        for kind, value in sqlparse.lexer.tokenize(body):  # type: ignore[no-untyped-call]
             assert not (kind in tokens.Keyword and value in words), (path, value)
 
 

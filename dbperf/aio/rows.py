@@ -12,7 +12,16 @@ from psycopg.copy import AsyncLibpqWriter
 from psycopg_pool import AsyncConnectionPool
 
 from dbperf.aio.iterate import each
-from dbperf.copy.encoding import CATALOG, Column, CopyResult, Encoder, Row, TableName, choose_columns, regclass_name
+from dbperf.copy.encoding import (
+    CATALOG,
+    Column,
+    CopyResult,
+    Encoder,
+    Row,
+    TableName,
+    choose_columns,
+    regclass_name,
+)
 
 #: What an encoder raises for a value that it cannot encode.
 ENCODING_ERRORS = (TypeError, ValueError, AttributeError, OverflowError, psycopg.DataError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -45,7 +46,7 @@ def legacy_create(context: Context, ticks: int, instruments: int, seed: int, sch
 
 
 @cli.command("load")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--table", required=True, help="Table to load into, as in SQL: market_data, trading.market_data.")
 @click.option("--instrument", metavar="SYMBOL", help="Fill instrument_id with the id of this symbol.")
 @click.option("--create-instrument", is_flag=True, help="Insert the instrument if its symbol is not known.")
@@ -65,11 +66,9 @@ def load_command(
 ) -> None:
     """Load a CSV FILE with a header line: all of its rows, or none."""
     options = load.Options(table, instrument, create_instrument, load.parse_mapping(mapping), rounded, dry_run)
-    if not file.is_file():
-        raise click.UsageError(f"there is no file {file}")
     with (
         context.connect(announce=True) as conn,
-        click.progressbar(length=file.stat().st_size, label=file.name, file=click.get_text_stream("stderr")) as bar,
+        click.progressbar(length=file.stat().st_size, label=file.name, file=sys.stderr) as bar,
     ):
         result = load.load(conn, file, options, bar.update)
     context.show(result.as_dict(), result.in_words(file.name))

@@ -45,7 +45,10 @@ def status(context: Context) -> int:
     lines = [f"{m.state:<11} {m.id}{f'  ({m.detail})' if m.detail else ''}" for m in found.migrations]
     lines += [f"{'newer':<11} {name}  (a newer dbperf applied it)" for name in found.newer]
     lines += [f"{'pending':<11} library: {name}" for name in found.library_pending]
-    lines += [f"{'drift':<11} library: {name}  (changed in the database; migrate puts it back)" for name in found.library_changed]
+    lines += [
+        f"{'drift':<11} library: {name}  (changed in the database; migrate puts it back)"
+        for name in found.library_changed
+    ]
     context.show({**asdict(found), "code": found.code}, "\n".join(lines))
     return found.code
 

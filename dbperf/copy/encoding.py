@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import psycopg
@@ -129,9 +129,7 @@ class Encoder:
         context: the connection; its registered adapters count.
     """
 
-    def __init__(
-        self, columns: Sequence[Column], *, by_name: bool, allow_extra: bool, context: AdaptContext
-    ) -> None:
+    def __init__(self, columns: Sequence[Column], *, by_name: bool, allow_extra: bool, context: AdaptContext) -> None:
         self.columns = columns
         self._names = [column.name for column in columns]
         self._by_name = by_name
@@ -150,7 +148,7 @@ class Encoder:
         """The COPY statement."""
         names = sql.SQL(", ").join(map(sql.Identifier, self._names))
         # the table's name comes quoted from the server
-        table = sql.SQL(self.columns[0].table)  # type: ignore[arg-type]
+        table = sql.SQL(self.columns[0].table)
         return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(table, names)
 
     def encode(self, number: int, row: Row) -> Sequence[Any]:
@@ -194,12 +192,12 @@ class Encoder:
 
     def _values(self, number: int, row: Row) -> Sequence[Any]:
         if not self._by_name:
-            plain = type(row) is tuple or type(row) is list  # what nearly every caller passes
-            if not plain and (isinstance(row, (Mapping, str, bytes)) or not isinstance(row, Sequence)):
+            # what nearly every caller passes is found out at once
+            if type(row) is not tuple and type(row) is not list and not _is_sequence(row):
                 raise RowError(number, None, row, f"expected a sequence of values like the first row, got {_show(row)}")
             if len(row) != len(self.columns):
                 raise RowError(number, None, row, f"has {len(row)} values for columns {', '.join(self._names)}")
-            return row
+            return cast(Sequence[Any], row)
         if not isinstance(row, Mapping):
             raise RowError(number, None, row, f"expected a mapping like the first row, got {_show(row)}")
         try:
@@ -227,9 +225,7 @@ class Encoder:
         pack = struct.Struct(codes).pack if integers else None
         return _Shape(_picker(integers), pack, tuple(converters))
 
-    def _convert(
-        self, number: int, values: list[Any], converters: Iterable[tuple[int, _Converter]]
-    ) -> list[Any]:
+    def _convert(self, number: int, values: list[Any], converters: Iterable[tuple[int, _Converter]]) -> list[Any]:
         for position, converter in converters:
             try:
                 values[position] = converter(values[position])
@@ -251,7 +247,7 @@ class Encoder:
         try:
             if not column.receivable:
                 raise psycopg.ProgrammingError
-            return self._context.adapters.get_dumper_by_oid(column.oid, Format.BINARY)  # type: ignore[union-attr]
+            return self._context.adapters.get_dumper_by_oid(column.oid, Format.BINARY)
         except psycopg.ProgrammingError:
             raise ColumnError(
                 f"column {column.name} has type {column.type_name}, which has no binary encoder here: "
@@ -335,7 +331,9 @@ def _int_to_float(value: int) -> float:
 
 def _without_nanoseconds(value: Any) -> dt.datetime:
     if value.nanosecond != 0:  # pandas.Timestamp; its NaT has NaN here
-        raise ValueError(f"{_show(value)} has nanoseconds or is no time: PostgreSQL stores microseconds, round it first")
+        raise ValueError(
+            f"{_show(value)} has nanoseconds or is no time: PostgreSQL stores microseconds, round it first"
+        )
     result: dt.datetime = value.to_pydatetime()
     return result
 
@@ -351,6 +349,10 @@ def _time_zone_reason(value: dt.datetime, column: Column) -> str:
     if column.oid == 1114:
         return f"{_show(value)} has a time zone and the column has none: pass naive UTC datetimes"
     return f"{_show(value)} has no time zone: pass aware datetimes to {column.type_name}"
+
+
+def _is_sequence(row: object) -> bool:
+    return isinstance(row, Sequence) and not isinstance(row, (str, bytes))
 
 
 def _show(value: Any) -> str:

@@ -64,9 +64,7 @@ def copy_rows(
         return _copy(connection, table, rows, columns)
 
 
-def _copy(
-    conn: psycopg.Connection[Any], table: TableName, rows: Any, columns: Sequence[str] | None
-) -> CopyResult:
+def _copy(conn: psycopg.Connection[Any], table: TableName, rows: Any, columns: Sequence[str] | None) -> CopyResult:
     catalog = _catalog(conn, table)
     source = iter(rows)
     first: Row | None = next(source, None)

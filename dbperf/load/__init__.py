@@ -84,7 +84,11 @@ class LoadResult:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        rest = {"rounded": self.rounded, "created_instrument": self.created_instrument, "dry_run": self.dry_run}
+        rest = {
+            "rounded": self.rounded,
+            "created_instrument": self.created_instrument,
+            "dry_run": self.dry_run,
+        }
         return asdict(self.copied) | rest
 
     def in_words(self, name: str) -> str:
@@ -114,7 +118,10 @@ def parse_mapping(pairs: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 
 def load(
-    conn: psycopg.Connection, path: Path, options: Options, progress: Callable[[int], object] = lambda read: None
+    conn: psycopg.Connection,
+    path: Path,
+    options: Options,
+    progress: Callable[[int], object] = lambda read: None,
 ) -> LoadResult:
     """Load the CSV file *path* in one transaction.
 
@@ -226,15 +233,15 @@ def _targets(file: CsvFile, columns: Sequence[_Column], options: Options) -> lis
     targets: list[str | None] = []
     for field in file.header:
         alias = ALIASES.get(field.lower())
-        column = mapped.get(field) or folded.get(field.lower()) or (alias if alias in names else None)
-        if column is None:
+        target = mapped.get(field) or folded.get(field.lower()) or (alias if alias in names else None)
+        if target is None:
             raise UsageError(
                 f"field {field!r} of {file.path.name} has no column in {options.table}: "
                 f"name one with --map COLUMN={field}, or leave it out with --map {IGNORE}={field}"
             )
-        targets.append(None if column == IGNORE else column)
-    used = [column for column in targets if column is not None]
-    if twice := [column for column in used if used.count(column) > 1]:
+        targets.append(None if target == IGNORE else target)
+    used = [target for target in targets if target is not None]
+    if twice := [target for target in used if used.count(target) > 1]:
         raise UsageError(f"two fields fill column {twice[0]}: tell them apart with --map")
     return targets
 
@@ -258,7 +265,8 @@ def _check_instrument(columns: Sequence[_Column], targets: Sequence[str | None],
 def _instrument(conn: psycopg.Connection, options: Options) -> tuple[int, bool]:
     """The id of the instrument, and whether it was created just now."""
     row = conn.execute(
-        "SELECT relnamespace::regnamespace::text FROM pg_catalog.pg_class WHERE oid = to_regclass(%s)", [options.table]
+        "SELECT relnamespace::regnamespace::text FROM pg_catalog.pg_class WHERE oid = to_regclass(%s)",
+        [options.table],
     ).fetchone()
     assert row is not None
     # the schema's name comes quoted from the server

@@ -46,7 +46,9 @@ def parser(column: str, type_oid: int, type_name: str, scale: int | None, *, rou
     if type_oid in (20, 21, 23, 1700):
         return _decimal_parser(column, 0 if type_oid != 1700 else scale, whole=type_oid != 1700, rounds=rounds)
     if rounds:
-        raise UsageError(f"--round {column}: type {type_name} keeps no fixed number of decimals, there is nothing to round")
+        raise UsageError(
+            f"--round {column}: type {type_name} keeps no fixed number of decimals, there is nothing to round"
+        )
     simple = _PARSERS.get(type_oid)
     if simple is None:
         raise UsageError(f"column {column} has type {type_name}, which load does not read from text: leave it out")

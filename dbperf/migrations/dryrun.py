@@ -12,7 +12,12 @@ from dbperf.migrations.files import Migration
 from dbperf.migrations.runner import Run
 
 #: What a plan raises when an earlier migration that is only shown has not made its tables.
-_NOT_THERE = (errors.UndefinedTable, errors.UndefinedFunction, errors.UndefinedColumn, errors.InvalidSchemaName)
+_NOT_THERE = (
+    errors.UndefinedTable,
+    errors.UndefinedFunction,
+    errors.UndefinedColumn,
+    errors.InvalidSchemaName,
+)
 
 
 def dry_run(run: Run, last: str) -> list[str]:

@@ -99,7 +99,7 @@ def checksum(statements: Iterable[str]) -> str:
     """
     digest = hashlib.sha256()
     for statement in statements:
-        for kind, value in sqlparse.lexer.tokenize(statement):
+        for kind, value in sqlparse.lexer.tokenize(statement):  # type: ignore[no-untyped-call]
             if kind not in tokens.Comment and kind not in tokens.Whitespace:
                 digest.update(value.encode() + b"\x00")
     return digest.hexdigest()

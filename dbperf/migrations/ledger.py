@@ -94,9 +94,7 @@ def read_state(conn: psycopg.Connection) -> State:
 
 
 def _exists(conn: psycopg.Connection, schema: str, table: str) -> bool:
-    found = conn.execute(
-        "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = %s", [schema, table]
-    )
+    found = conn.execute("SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = %s", [schema, table])
     return found.fetchone() is not None
 
 

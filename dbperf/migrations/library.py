@@ -11,7 +11,12 @@ from dbperf.migrations.files import LibraryFile, library
 from dbperf.migrations.session import search_path
 
 #: What a view or routine of the library raises when the tables that it reads are not there (yet).
-_NO_TABLES = (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFunction, errors.InvalidSchemaName)
+_NO_TABLES = (
+    errors.UndefinedTable,
+    errors.UndefinedColumn,
+    errors.UndefinedFunction,
+    errors.InvalidSchemaName,
+)
 
 #: CREATE OR REPLACE cannot change a result type or drop a view's column.
 _NOT_REPLACEABLE = (errors.InvalidFunctionDefinition, errors.InvalidTableDefinition)

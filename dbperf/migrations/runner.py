@@ -115,9 +115,7 @@ def migrate(
         return run.up(last)
 
 
-def rollback(
-    dsn: str | None = None, *, to: str | None = None, notify: Notify = _silent
-) -> list[str]:
+def rollback(dsn: str | None = None, *, to: str | None = None, notify: Notify = _silent) -> list[str]:
     """Undo the last migration, or all above *to*; ``0000`` removes dbperf and yoyo altogether.
 
     No rollback drops a row. A way back that would have to refuse is found before the first step.
@@ -336,4 +334,3 @@ def _own_errors() -> Iterator[None]:
         if error.sqlstate not in SQLSTATES:
             raise
         raise SQLSTATES[error.sqlstate](sentence(error)) from None
-

@@ -48,9 +48,7 @@ class Server:
         settings: server settings given on the command line of every start.
     """
 
-    def __init__(
-        self, home: Path, bin_dir: Path | None = None, settings: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, home: Path, bin_dir: Path | None = None, settings: Mapping[str, str] | None = None) -> None:
         self.home = home.absolute()
         self._bin_dir = bin_dir
         self._settings = dict(settings or {})
@@ -185,7 +183,15 @@ class Server:
         scratch = base / "data.new"  # renamed when complete, so that a killed initdb leaves nothing half-made
         shutil.rmtree(scratch, ignore_errors=True)
         runner.make_directory(scratch)
-        command = [bin_dir / "initdb", "-D", scratch, "-U", SUPERUSER, "--auth=trust", "--data-checksums"]
+        command: list[str | Path] = [
+            bin_dir / "initdb",
+            "-D",
+            scratch,
+            "-U",
+            SUPERUSER,
+            "--auth=trust",
+            "--data-checksums",
+        ]
         command += ["--locale=C", "--encoding=UTF8", "--no-instructions"]
         if self._settings.get("fsync") == "off":
             command.append("--no-sync")
