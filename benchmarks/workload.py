@@ -85,7 +85,10 @@ def median_ms(conn: psycopg.Connection, name: str, values: dict[str, Any], repea
     return statistics.median(times) * 1000
 
 
-def ticks(count: int, instruments: int = 20) -> Iterator[tuple[Any, ...]]:
+Values = tuple[Any, ...]
+
+
+def ticks(count: int, instruments: int = 20) -> Iterator[Values]:
     """Yield *count* new ticks in the order of time, after the newest plausible one."""
     start = dt.datetime.fromisoformat(legacy.NOW)
     price = Decimal("4321.2500")
@@ -96,27 +99,49 @@ def ticks(count: int, instruments: int = 20) -> Iterator[tuple[Any, ...]]:
         yield (at, 1 + number % instruments, *quote)
 
 
-def insert_committed(conn: psycopg.Connection, rows: list[tuple[Any, ...]]) -> None:
+ALERT_COLUMNS: tuple[str, ...] = (
+    "timestamp", "rule_id", "instrument_id", "trigger_value", "threshold_value", "fired_status", "delivery_status",
+    "evaluation_time_ms", "rule_condition", "alert_message",
+)  # fmt: skip
+
+
+def alerts(count: int, rules: int = 100) -> Iterator[Values]:
+    """Yield *count* new alerts in the order of time, after the newest plausible tick."""
+    start = dt.datetime.fromisoformat(legacy.NOW)
+    value = Decimal("4321.2500")
+    for number in range(count):
+        rule = number % rules
+        at = start + dt.timedelta(milliseconds=30 * number)
+        ids = (at, 1 + rule, 1 + rule // 5)
+        yield (*ids, value, value, "fired", "in_app_sent", number % 47, "above", "a price is above a threshold")
+
+
+def insert_committed(conn: psycopg.Connection, rows: list[Values]) -> None:
     """One committed INSERT for each row: what the application does today."""
     for row in rows:
         conn.execute(_INSERT.encode(), row)
 
 
-def insert_many(conn: psycopg.Connection, rows: list[tuple[Any, ...]]) -> None:
+def insert_many(conn: psycopg.Connection, rows: list[Values]) -> None:
     """``executemany`` in one transaction."""
     with conn.transaction(), conn.cursor() as cursor:
         cursor.executemany(_INSERT.encode(), rows)
 
 
-def insert_copy(conn: psycopg.Connection, rows: list[tuple[Any, ...]]) -> None:
-    """`dbperf.copy_rows`."""
+def copy_ticks(conn: psycopg.Connection, rows: list[Values]) -> None:
+    """`dbperf.copy_rows` into ``market_data``."""
     dbperf.copy_rows(conn, "market_data", rows, TICK_COLUMNS)
 
 
-Writer = Callable[[psycopg.Connection, list[tuple[Any, ...]]], None]
+def copy_alerts(conn: psycopg.Connection, rows: list[Values]) -> None:
+    """`dbperf.copy_rows` into ``alert_logs``."""
+    dbperf.copy_rows(conn, "alert_logs", rows, ALERT_COLUMNS)
 
 
-def rate(conn: psycopg.Connection, write: Writer, rows: list[tuple[Any, ...]]) -> float:
+Writer = Callable[[psycopg.Connection, list[Values]], None]
+
+
+def rate(conn: psycopg.Connection, write: Writer, rows: list[Values]) -> float:
     """Rows per second of *write*; the rows stay in the table, as in life."""
     started = time.perf_counter()
     write(conn, rows)

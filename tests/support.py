@@ -19,10 +19,10 @@ class Cluster:
         self.admin_dsn = admin_dsn
         self.owner = owner
         self._databases: list[str] = []
-        self._admin = psycopg.connect(admin_dsn, autocommit=True)
 
     def create_owner(self) -> None:
-        exists = self._admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [self.owner]).fetchone()
+        with psycopg.connect(self.admin_dsn) as conn:
+            exists = conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [self.owner]).fetchone()
         if not exists:
             self._run("CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION", self.owner)
 
@@ -39,7 +39,6 @@ class Cluster:
     def drop_everything(self) -> None:
         for name in list(self._databases):
             self.drop_database(name)
-        self._admin.close()
 
     def dsn(self, database: str, user: str | None = None) -> str:
         return make_conninfo(self.admin_dsn, dbname=database, user=user or self.owner)
@@ -49,7 +48,9 @@ class Cluster:
         return psycopg.connect(make_conninfo(self.admin_dsn, dbname=database), autocommit=True)
 
     def _run(self, statement: str, *names: str) -> None:
-        self._admin.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+        # a connection each time: some tests kill the server
+        with psycopg.connect(self.admin_dsn, autocommit=True) as conn:
+            conn.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 def dbperf(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import click
+from psycopg.conninfo import conninfo_to_dict
 
 from dbperf.cli.context import Context, pass_context
 from dbperf.server import Server, default_home
@@ -53,8 +54,11 @@ def url() -> None:
 @server.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql(arguments: tuple[str, ...]) -> None:
-    """Open psql on its database; ARGUMENTS go to psql."""
+    """Open psql on its database; ARGUMENTS go to psql, after -- if they look like options."""
     embedded = _server()
-    address = embedded.start()
+    given = conninfo_to_dict(embedded.start())
     program = embedded.program("psql")
-    os.execv(program, [str(program), address, *arguments])
+    # by environment and not by URL, so that -d and -U among the arguments still count
+    names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname"}
+    environment = os.environ | {variable: str(given[name]) for variable, name in names.items()}
+    os.execve(program, [str(program), *arguments], environment)

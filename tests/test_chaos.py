@@ -1,0 +1,273 @@
+"""``kill -9`` of a migration, client and server, at random points and in named states.
+
+After each kill the state is read from the database. Then migrating again, or rolling back at
+once, must complete: the same catalogue, the same rows, as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from dbperf import legacy
+from dbperf.migrations import migrate, rollback, status
+from dbperf.server import Server
+from tests import catalogue
+from tests.conftest import OWNER
+from tests.support import Cluster, rows_hash
+
+pytestmark = pytest.mark.chaos
+
+#: What a kill can leave, as the database shows it; each must be met with either victim.
+STATES = {
+    "nothing of dbperf": "killed before or inside the bootstrap transaction",
+    "bootstrapped": "adopted, no index migration begun",
+    "begun": "an index migration is recorded as begun, every index is valid",
+    "half-dropped index": "DROP INDEX CONCURRENTLY left an invalid index",
+    "between migrations": "some index migrations complete, the next one not begun",
+    "rollback begun": "a rollback is recorded as begun, every index is valid",
+    "half-built index": "CREATE INDEX CONCURRENTLY of a rollback left an invalid index",
+    "complete": "nothing was left to do",
+}
+
+ROUNDS = 24  # of each victim, at random; then aimed at what was not met yet
+LIMIT_S = 85.0  # of each victim
+
+
+@dataclass
+class Bench:
+    """A server of its own, with what every round must come back to."""
+
+    server: Server
+    cluster: Cluster
+    template: str
+    original: dict[str, Any]
+    migrated: dict[str, Any]
+    rows: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def bench(scratch: Path, bin_dir: Path | None) -> Iterator[Bench]:
+    server = Server(scratch / "chaos", bin_dir, {"fsync": "off", "autovacuum": "off"})
+    server.start()
+    cluster = Cluster(server.url("postgres"), OWNER)
+    cluster.create_owner()
+    template = cluster.create_database("chaos_template")
+    with psycopg.connect(cluster.dsn(template), autocommit=True) as conn:
+        legacy.create(conn, ticks=3000, instruments=8)
+        original, rows = catalogue.dump(conn), rows_hash(conn, legacy.TABLES)
+    reference = cluster.create_database("chaos_reference", template)
+    migrate(cluster.dsn(reference))
+    with psycopg.connect(cluster.dsn(reference), autocommit=True) as conn:
+        migrated = catalogue.dump(conn)
+    yield Bench(server, cluster, template, original, migrated, rows)
+    server.stop()
+
+
+class Steering:
+    """Leads a run into a state before it is killed, by locks that its statements wait for."""
+
+    def __init__(self, dsn: str, rng: random.Random) -> None:
+        self._dsn = dsn
+        self._rng = rng
+        self._holder = psycopg.connect(make_conninfo(dsn, application_name="steering"))
+        self._watch = psycopg.connect(make_conninfo(dsn, application_name="steering"), autocommit=True)
+
+    def hold(self, table: str, mode: str) -> None:
+        self._holder.execute(f"LOCK TABLE {table} IN {mode} MODE".encode())
+
+    def wait(self, run: subprocess.Popen[bytes], query: str) -> None:
+        """Until *query* gives true, or the run ends by itself."""
+        while run.poll() is None:
+            try:
+                row = self._watch.execute(query.encode()).fetchone()
+            except psycopg.errors.UndefinedTable:
+                row = None
+            if row and row[0]:
+                return
+
+    def pause(self, longest: float) -> None:
+        """A random moment more: this is the randomness of the kill, not a wait for anything."""
+        time.sleep(self._rng.random() * longest)
+
+    def close(self) -> None:
+        for conn in (self._holder, self._watch):
+            conn.close()
+
+
+WAITING = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dbperf' AND wait_event_type = 'Lock'"
+INVALID = "SELECT count(*) > 0 FROM pg_index WHERE NOT indisvalid"
+COMPLETE = "SELECT count(*) >= {} FROM dbperf.migration WHERE applied_at IS NOT NULL"
+
+Steer = Callable[[Steering, subprocess.Popen[bytes], random.Random], None]
+
+
+def anywhere(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
+    steering.pause(1.2)
+
+
+def waiting_to_begin(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
+    """It has recorded what it is about to do, and waits for its first lock on the table."""
+    steering.hold(rng.choice(["market_data", "alert_logs", "instruments"]), "SHARE UPDATE EXCLUSIVE")
+    steering.wait(run, WAITING)
+    steering.pause(0.02)
+
+
+def inside_concurrently(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
+    steering.hold(rng.choice(["market_data", "alert_logs", "instruments"]), "ROW EXCLUSIVE")
+    steering.wait(run, INVALID)
+    steering.pause(0.02)
+
+
+def after_a_migration(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
+    """The record of what comes next cannot be written: the last one is complete, the next not begun."""
+    steering.wait(run, COMPLETE.format(rng.choice([2, 2, 3, 4])))
+    if run.poll() is None:
+        steering.hold("dbperf.migration", "SHARE")
+        steering.pause(0.05)
+
+
+UP: list[Steer] = [anywhere, anywhere, waiting_to_begin, inside_concurrently, after_a_migration, after_a_migration]
+DOWN: list[Steer] = [anywhere, waiting_to_begin, inside_concurrently]
+
+#: How a state can be aimed at.
+AIM: dict[str, tuple[str, Steer]] = {
+    "nothing of dbperf": ("up", anywhere),
+    "bootstrapped": ("up", after_a_migration),
+    "begun": ("up", waiting_to_begin),
+    "half-dropped index": ("up", inside_concurrently),
+    "between migrations": ("up", after_a_migration),
+    "rollback begun": ("down", waiting_to_begin),
+    "half-built index": ("down", inside_concurrently),
+    "complete": ("down", anywhere),
+}
+
+
+def classify(conn: psycopg.Connection, direction: str) -> str:
+    """Which of `STATES` the database is in."""
+    if conn.execute("SELECT to_regclass('dbperf.migration') IS NOT NULL").fetchone() != (True,):
+        return "nothing of dbperf" if direction == "up" else "complete"
+    found = status(conn)
+    invalid = conn.execute(INVALID.encode()).fetchone() == (True,)
+    states = Counter(m.state for m in found.migrations)
+    if states["interrupted"]:
+        if invalid:
+            return "half-dropped index" if direction == "up" else "half-built index"
+        return "begun" if direction == "up" else "rollback begun"
+    if direction == "down":
+        return "between migrations"
+    if states["applied"] == 2:
+        return "bootstrapped"
+    return "complete" if found.code == 0 else "between migrations"
+
+
+def kill_client(bench: Bench, run: subprocess.Popen[bytes], rng: random.Random) -> None:
+    run.kill()
+
+
+def kill_server(bench: Bench, run: subprocess.Popen[bytes], rng: random.Random) -> None:
+    """The postmaster, or the backend of the run, which takes every session down with it."""
+    postmaster = bench.server.pid()
+    assert postmaster
+    victim = postmaster
+    if rng.random() < 0.5:
+        with bench.cluster.admin("postgres") as admin:
+            row = admin.execute(
+                "SELECT pid FROM pg_stat_activity WHERE application_name = 'dbperf' AND state IS NOT NULL"
+            ).fetchone()
+            victim = row[0] if row else postmaster
+    os.kill(victim, signal.SIGKILL)
+
+
+def wait_until_gone(bench: Bench, database: str) -> None:
+    """Until the server is up and has noticed that the run's client is gone."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        bench.server.start()
+        try:
+            with bench.cluster.admin("postgres") as admin:
+                query = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND application_name = 'dbperf'"
+                if admin.execute(query, [database]).fetchone() == (0,):
+                    return
+        except psycopg.OperationalError:  # still recovering
+            continue
+    raise AssertionError("a session outlived its client")
+
+
+def one_round(bench: Bench, number: int, kill: Callable[..., None], rng: random.Random, aim: str | None) -> str:
+    """Run, steer, kill; check that whatever comes next completes. Returns the state that was hit."""
+    direction = rng.choice(["up", "up", "down"])
+    steer = rng.choice(UP if direction == "up" else DOWN)
+    if aim:
+        direction, steer = AIM[aim]
+    database = f"chaos_{number}"
+    bench.cluster.create_database(database, bench.template)
+    dsn = bench.cluster.dsn(database)
+    if direction == "down":
+        migrate(dsn)
+    steering = Steering(dsn, rng)
+    command = [
+        sys.executable,
+        "-m",
+        "dbperf",
+        "--dsn",
+        dsn,
+        *(["migrate"] if direction == "up" else ["rollback", "--to", "0000"]),
+    ]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        steer(steering, run, rng)
+        kill(bench, run, rng)
+        if kill is kill_client:
+            run.wait()
+        wait_until_gone(bench, database)
+    finally:
+        run.wait()
+        steering.close()
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        state = classify(conn, direction)
+    for step in rng.choice([("migrate", "rollback"), ("rollback", "migrate")]):
+        if step == "migrate":
+            migrate(dsn)
+        else:
+            rollback(dsn, to="0000")
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            assert catalogue.dump(conn) == (bench.migrated if step == "migrate" else bench.original), (
+                number,
+                state,
+                step,
+            )
+            assert rows_hash(conn, legacy.TABLES) == bench.rows, (number, state, step)
+            assert status(conn).code == (0 if step == "migrate" else 1)
+    bench.cluster.drop_database(database)
+    return state
+
+
+@pytest.mark.parametrize("kill", [kill_client, kill_server])
+def test_kill_migrate_and_run_again(bench: Bench, kill: Callable[..., None], request: pytest.FixtureRequest) -> None:
+    seed, met, started = request.config.option.seed, Counter[str](), time.monotonic()
+    number = 0
+    while number < ROUNDS or not all(met[state] for state in STATES):
+        if time.monotonic() - started > LIMIT_S:
+            break
+        number += 1
+        rng = random.Random(f"{seed} {kill.__name__} {number}")
+        missing = [state for state in STATES if not met[state]]
+        aim = rng.choice(missing) if number > ROUNDS and missing else None
+        met[one_round(bench, number, kill, rng, aim)] += 1
+    report = "\n".join(f"  {met[state]:>4} × {state}: {meaning}" for state, meaning in STATES.items())
+    print(f"\n{kill.__name__}: {number} rounds in {time.monotonic() - started:.0f} s, seed {seed}\n{report}")
+    assert all(met[state] for state in STATES), "a named state was not met"
