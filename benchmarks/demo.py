@@ -112,9 +112,7 @@ def size_lines(before: psycopg.Connection, after: psycopg.Connection) -> list[Li
     )
     lines, both = [], (before, after)
     for table in ("market_data", "alert_logs", "instruments"):
-        (old, old_size), (new, new_size) = (
-            conn.execute(query, [table]).fetchone() or (0, 0) for conn in (before, after)
-        )
+        (old, old_size), (new, new_size) = (conn.execute(query, [table]).fetchone() or (0, 0) for conn in both)
         lines.append(
             (f"indexes of {table}", f"{old} ({old_size:.0f} MB)", f"{new} ({new_size:.0f} MB)", f"{new - old:+d}")
         )

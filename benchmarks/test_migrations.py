@@ -22,7 +22,7 @@ def test_queries_are_as_fast_as_before(pair: Pair, benchmark: BenchmarkFixture, 
         pair.before, pair.after, 9, lambda conn: workload.median_ms(conn, name, values[conn], repeat=30)
     )
     benchmark.extra_info.update(legacy_ms=round(old, 3), dbperf_ms=round(new, 3), ratio=round(new / old, 2))
-    benchmark.pedantic(workload.run, args=(pair.after, name, values[pair.after]), rounds=20, warmup_rounds=5)
+    benchmark.pedantic(workload.run, args=(pair.after, name, values[pair.after]), rounds=20, warmup_rounds=5)  # type: ignore[no-untyped-call]
     print(f"{name:32} legacy {old:8.3f} ms   dbperf {new:8.3f} ms   ratio {new / old:.2f}")
     assert new <= max(RATIO * old, old + EXTRA_MS)
 
@@ -33,6 +33,6 @@ def test_inserts_are_no_slower(pair: Pair, benchmark: BenchmarkFixture, words: s
     rows = list(make_rows(count))
     old, new = demo.alternate(pair.before, pair.after, 9, lambda conn: workload.rate(conn, write, rows))
     benchmark.extra_info.update(legacy_rows_s=round(old), dbperf_rows_s=round(new), ratio=round(new / old, 2))
-    benchmark.pedantic(write, args=(pair.after, rows), rounds=3)
+    benchmark.pedantic(write, args=(pair.after, rows), rounds=3)  # type: ignore[no-untyped-call]
     print(f"{words:32} legacy {old:8.0f} /s   dbperf {new:8.0f} /s   ratio {new / old:.2f}")
     assert new > 0.95 * old

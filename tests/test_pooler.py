@@ -25,7 +25,7 @@ Pooler = Callable[[str, str], str]
 @pytest.fixture
 def pooler(scratch: Path) -> Iterator[Pooler]:
     """Starts PgBouncer in a mode in front of a database; returns the DSN through it."""
-    program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin")
+    program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin") or ""
     if not program:
         message = "PgBouncer is not installed: apt-get install pgbouncer"
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
