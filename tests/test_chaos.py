@@ -37,9 +37,10 @@ STATES = {
     "bootstrapped": "adopted, no index migration begun",
     "begun": "an index migration is recorded as begun, every index is valid",
     "half-dropped index": "DROP INDEX CONCURRENTLY left an invalid index",
+    "half-built index": "CREATE INDEX CONCURRENTLY left an invalid index",
     "between migrations": "some index migrations complete, the next one not begun",
     "rollback begun": "a rollback is recorded as begun, every index is valid",
-    "half-built index": "CREATE INDEX CONCURRENTLY of a rollback left an invalid index",
+    "half-restored index": "CREATE INDEX CONCURRENTLY of a rollback left an invalid index",
     "complete": "nothing was left to do",
 }
 
@@ -108,6 +109,9 @@ class Steering:
             conn.close()
 
 
+#: The one index that the migrations create.
+CREATED = "ix_market_data_instrument_price"
+
 WAITING = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dbperf' AND wait_event_type = 'Lock'"
 INVALID = "SELECT count(*) > 0 FROM pg_index WHERE NOT indisvalid"
 COMPLETE = "SELECT count(*) >= {} FROM dbperf.migration WHERE applied_at IS NOT NULL"
@@ -127,7 +131,14 @@ def waiting_to_begin(steering: Steering, run: subprocess.Popen[bytes], rng: rand
 
 
 def inside_concurrently(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
-    steering.hold(rng.choice(["market_data", "alert_logs", "instruments"]), "ROW EXCLUSIVE")
+    steering.hold(rng.choice(["alert_logs", "instruments"]), "ROW EXCLUSIVE")
+    steering.wait(run, INVALID)
+    steering.pause(0.02)
+
+
+def inside_a_build(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
+    """It creates an index before it drops others."""
+    steering.hold("market_data", "ROW EXCLUSIVE")
     steering.wait(run, INVALID)
     steering.pause(0.02)
 
@@ -140,7 +151,14 @@ def after_a_migration(steering: Steering, run: subprocess.Popen[bytes], rng: ran
         steering.pause(0.05)
 
 
-UP: list[Steer] = [anywhere, anywhere, waiting_to_begin, inside_concurrently, after_a_migration, after_a_migration]
+UP: list[Steer] = [
+    anywhere,
+    waiting_to_begin,
+    inside_concurrently,
+    inside_a_build,
+    after_a_migration,
+    after_a_migration,
+]
 DOWN: list[Steer] = [anywhere, waiting_to_begin, inside_concurrently]
 
 #: How a state can be aimed at.
@@ -151,7 +169,8 @@ AIM: dict[str, tuple[str, Steer]] = {
     "half-dropped index": ("up", inside_concurrently),
     "between migrations": ("up", after_a_migration),
     "rollback begun": ("down", waiting_to_begin),
-    "half-built index": ("down", inside_concurrently),
+    "half-built index": ("up", inside_a_build),
+    "half-restored index": ("down", inside_concurrently),
     "complete": ("down", anywhere),
 }
 
@@ -161,11 +180,13 @@ def classify(conn: psycopg.Connection, direction: str) -> str:
     if conn.execute("SELECT to_regclass('dbperf.migration') IS NOT NULL").fetchone() != (True,):
         return "nothing of dbperf" if direction == "up" else "complete"
     found = status(conn)
-    invalid = conn.execute(INVALID.encode()).fetchone() == (True,)
+    invalid = {row[0] for row in conn.execute("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid")}
     states = Counter(m.state for m in found.migrations)
     if states["interrupted"]:
+        if invalid and direction == "up":
+            return "half-built index" if CREATED in invalid else "half-dropped index"
         if invalid:
-            return "half-dropped index" if direction == "up" else "half-built index"
+            return "half-dropped index" if CREATED in invalid else "half-restored index"
         return "begun" if direction == "up" else "rollback begun"
     if direction == "down":
         return "between migrations"

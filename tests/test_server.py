@@ -123,14 +123,20 @@ def test_a_server_that_cannot_start_says_why(home: Path, bin_dir: Path | None) -
         Server(home, bin_dir, FAST | {"shared_buffers": "wrong"}).start()
 
 
-def test_slow_recovery_is_waited_for(
-    embedded: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A server that refuses connections for a while, as one in crash recovery does."""
-    refusals = iter([True] * 5)
-    accepts = Server._accepts
-    monkeypatch.setattr(Server, "_accepts", lambda self: accepts(self) if next(refusals, None) is None else False)
-    assert _one(embedded.start()) == "dbperf"
+def test_crash_recovery_is_waited_for(home: Path, bin_dir: Path | None) -> None:
+    """A few hundred MB of write-ahead log to replay: connections are refused for a while."""
+    embedded = Server(home, bin_dir, FAST | {"max_wal_size": "4GB", "checkpoint_timeout": "1h", "autovacuum": "off"})
+    with psycopg.connect(embedded.start(), autocommit=True) as conn:
+        conn.execute("CREATE TABLE kept AS SELECT n, repeat('x', 200) AS text FROM generate_series(1, 300000) AS n")
+        conn.execute("UPDATE kept SET n = n + 1")
+        pid = embedded.pid()
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+    with psycopg.connect(embedded.start()) as conn:
+        assert conn.execute("SELECT count(*), max(n) FROM kept").fetchone() == (300000, 300001)
+    log = embedded.log.read_text()
+    assert "redo starts at" in log
+    assert "redo done at" in log
 
 
 def test_a_home_that_is_no_directory(scratch: Path) -> None:
