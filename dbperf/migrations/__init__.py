@@ -1,5 +1,5 @@
 """The migration runner: yoyo's files and records, with its gaps closed."""
 
-from dbperf.migrations.runner import MigrationStatus, Status, migrate, repair, rollback, status
+from dbperf.migrations.commands import MigrationStatus, Status, migrate, repair, rollback, status
 
 __all__ = ["MigrationStatus", "Status", "migrate", "repair", "rollback", "status"]

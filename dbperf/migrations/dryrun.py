@@ -9,7 +9,7 @@ from psycopg import errors
 
 from dbperf.migrations import files, library, locks, session
 from dbperf.migrations.files import Migration
-from dbperf.migrations.runner import Run
+from dbperf.migrations.run import Run
 
 #: What a plan raises when an earlier migration that is only shown has not made its tables.
 _NOT_THERE = (

@@ -19,6 +19,9 @@ from dbperf.errors import LockedError, MigrationError, PoolerError
 logger = logging.getLogger("dbperf")
 Result = TypeVar("Result")
 
+#: Gets what the server or a run has to say beside its result.
+Notify = Callable[[str], None]
+
 #: Key of the advisory lock around every run: "dbperf" in ASCII, then 1.
 ADVISORY_KEY = int.from_bytes(b"dbperf\x00\x01")
 
@@ -47,7 +50,7 @@ JOIN (VALUES ('statement_timeout', '0'), ('lock_timeout', '0'), ('transaction_ti
 
 
 @contextmanager
-def open_session(dsn: str | None, notify: Callable[[str], None]) -> Iterator[psycopg.Connection]:
+def open_session(dsn: str | None, notify: Notify) -> Iterator[psycopg.Connection]:
     """Connect for migrating: autocommit, no timeouts, the server's notices go to *notify*."""
     with database.connect(dsn, autocommit=True) as conn:
         conn.add_notice_handler(lambda diag: notify(diag.message_primary or ""))
