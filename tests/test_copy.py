@@ -15,6 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.pq import TransactionStatus
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import Range
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 import dbperf
@@ -132,6 +134,11 @@ class Level(enum.IntEnum):
         ("numeric(6,2)", 0.125, Decimal("0.13")),
         ("double precision", 2**53, float(2**53)),
         ("double precision", Decimal("0.1"), 0.1),
+        ("double precision", Decimal("Infinity"), float("inf")),
+        ("integer[]", [[1, None], [2, 3]], [[1, None], [2, 3]]),
+        ("int4range", Range(1, 5), Range(1, 5)),
+        ("int4multirange", Multirange([Range(None, 5)]), Multirange([Range(None, 5)])),
+        ("double precision[]", [1, 2.5, float("inf")], [1.0, 2.5, float("inf")]),
         ("timestamp", T, T),
         ("date", T.date(), T.date()),
         ("uuid", uuid.UUID(int=7), uuid.UUID(int=7)),
@@ -174,6 +181,15 @@ class _Nanoseconds(dt.datetime):
         ("timestamp", T.date(), "does not fit type timestamp"),
         ("date", T, "does not fit type date"),
         ("timestamp", _Nanoseconds(2026, 1, 1), "PostgreSQL stores microseconds"),
+        ("double precision", Decimal("1e400"), "no exact double precision value"),
+        ("integer[]", [1, 2**31], "2147483648 is out of range"),
+        ("integer[]", [[1], [-(2**31) - 1]], "is out of range"),
+        ("integer[]", [True], "is out of range"),
+        ("smallint[]", [None, 2**15], "is out of range"),
+        ("double precision[]", [1.5, 2**53 + 1], "no exact double precision value"),
+        ("int4range", Range(1, 2**31), "is out of range"),
+        ("int4multirange", Multirange([Range(1, 5), Range(7, 2**31)]), "is out of range"),
+        ("oid", 2**33, "does not fit type oid"),
         ("uuid", "00000000-0000-0000-0000-000000000000", "does not fit type uuid"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -24,7 +25,7 @@ from dbperf.copy.encoding import (
 )
 
 #: What an encoder raises for a value that it cannot encode.
-ENCODING_ERRORS = (TypeError, ValueError, AttributeError, OverflowError, psycopg.DataError)
+ENCODING_ERRORS = (ArithmeticError, AttributeError, TypeError, ValueError, struct.error, psycopg.DataError)
 
 
 async def copy_rows(

@@ -12,15 +12,23 @@ import operator
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, NamedTuple, cast
-from uuid import UUID
 
 import psycopg
 from psycopg import sql
 from psycopg.abc import AdaptContext
 from psycopg.pq import Format
 
+from dbperf.copy.conversions import (
+    INTEGERS,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    Converter,
+    as_is,
+    converter,
+    show,
+    time_zone_reason,
+)
 from dbperf.errors import ColumnError, RowError
 
 #: A row as callers pass it.
@@ -84,39 +92,12 @@ class Column(NamedTuple):
     receivable: bool
 
 
-_INTEGERS = {21: "h", 23: "i", 20: "q"}  # oid → struct code of its range
-
-_ACCEPTED: dict[int, tuple[type, ...]] = {
-    16: (bool,),
-    17: (bytes, bytearray, memoryview),
-    20: (int,),
-    21: (int,),
-    23: (int,),
-    19: (str,),
-    25: (str,),
-    1042: (str,),
-    1043: (str,),
-    700: (float, int, Decimal),
-    701: (float, int, Decimal),
-    1700: (Decimal, int, float),
-    1082: (dt.date,),
-    1083: (dt.time,),
-    1114: (dt.datetime,),
-    1184: (dt.datetime,),
-    1186: (dt.timedelta,),
-    1266: (dt.time,),
-    2950: (UUID,),
-}
-
-_Converter = Callable[[Any], Any]
-
-
 class _Shape(NamedTuple):
     """What is to be done with rows whose values have certain types."""
 
     pick: Callable[[Sequence[Any]], tuple[Any, ...]]  # the integers that could be out of range
     pack: Callable[..., bytes] | None
-    converters: tuple[tuple[int, _Converter], ...]
+    converters: tuple[tuple[int, Converter], ...]
 
 
 class Encoder:
@@ -182,9 +163,9 @@ class Encoder:
             try:
                 self._dumper(column)(type(value), self._context).dump(value)
             except Exception as cause:
-                reason = f"{_show(value)} does not fit type {column.type_name} ({cause})"
-                if column.oid in (1114, 1184) and isinstance(value, dt.datetime):
-                    reason = _time_zone_reason(value, column)
+                reason = f"{show(value)} does not fit type {column.type_name} ({cause})"
+                if column.oid in (TIMESTAMP, TIMESTAMPTZ) and isinstance(value, dt.datetime):
+                    reason = time_zone_reason(value, column.oid)
                 return RowError(number, column.name, value, reason)
         return RowError(number, None, None, str(error))
 
@@ -194,12 +175,12 @@ class Encoder:
         if not self._by_name:
             # what nearly every caller passes is found out at once
             if type(row) is not tuple and type(row) is not list and not _is_sequence(row):
-                raise RowError(number, None, row, f"expected a sequence of values like the first row, got {_show(row)}")
+                raise RowError(number, None, row, f"expected a sequence of values like the first row, got {show(row)}")
             if len(row) != len(self.columns):
                 raise RowError(number, None, row, f"has {len(row)} values for columns {', '.join(self._names)}")
             return cast(Sequence[Any], row)
         if not isinstance(row, Mapping):
-            raise RowError(number, None, row, f"expected a mapping like the first row, got {_show(row)}")
+            raise RowError(number, None, row, f"expected a mapping like the first row, got {show(row)}")
         try:
             values = [row[name] for name in self._names]
         except KeyError as missing:
@@ -214,32 +195,33 @@ class Encoder:
         for position, (column, kind, value) in enumerate(zip(self.columns, types, values, strict=True)):
             if kind is type(None):
                 continue
-            converter = _converter(column, kind)
-            if converter is None:
-                raise RowError(number, column.name, value, f"{_show(value)} does not fit type {column.type_name}")
-            if converter is not _as_is:
-                converters.append((position, converter))
-            if column.oid in _INTEGERS:
+            convert = converter(column.oid, kind)
+            if convert is None:
+                raise RowError(number, column.name, value, f"{show(value)} does not fit type {column.type_name}")
+            if convert is not as_is:
+                converters.append((position, convert))
+            if column.oid in INTEGERS:
                 integers.append(position)
-        codes = "=" + "".join(_INTEGERS[self.columns[position].oid] for position in integers)
+        codes = "=" + "".join(INTEGERS[self.columns[position].oid] for position in integers)
         pack = struct.Struct(codes).pack if integers else None
         return _Shape(_picker(integers), pack, tuple(converters))
 
-    def _convert(self, number: int, values: list[Any], converters: Iterable[tuple[int, _Converter]]) -> list[Any]:
-        for position, converter in converters:
+    def _convert(self, number: int, values: list[Any], converters: Iterable[tuple[int, Converter]]) -> list[Any]:
+        for position, convert in converters:
+            value = values[position]
             try:
-                values[position] = converter(values[position])
-            except ValueError as error:
-                raise RowError(number, self._names[position], values[position], str(error)) from None
+                values[position] = convert(value)
+            except (ValueError, TypeError) as error:
+                raise RowError(number, self._names[position], value, str(error)) from None
         return values
 
     def _out_of_range(self, number: int, values: Sequence[Any]) -> RowError:
         for column, value in zip(self.columns, values, strict=True):
-            if value is not None and column.oid in _INTEGERS:
+            if value is not None and column.oid in INTEGERS:
                 try:
-                    struct.pack("=" + _INTEGERS[column.oid], value)
+                    struct.pack("=" + INTEGERS[column.oid], value)
                 except struct.error:
-                    reason = f"{_show(value)} is out of range for type {column.type_name}"
+                    reason = f"{show(value)} is out of range for type {column.type_name}"
                     return RowError(number, column.name, value, reason)
         raise AssertionError("no integer of this row is out of range")
 
@@ -288,56 +270,6 @@ def regclass_name(table: TableName) -> str:
     return ".".join('"' + part.replace('"', '""') + '"' for part in table)
 
 
-# -- converters: a value's type to what the column's encoder takes; ValueError when it would change it ----
-
-
-def _as_is(value: Any) -> Any:
-    return value
-
-
-def _converter(column: Column, kind: type) -> _Converter | None:
-    """How a *kind* gets into *column*; None if it does not."""
-    accepted = _ACCEPTED.get(column.oid)
-    if accepted is None:
-        return _as_is  # a type that only its own encoder knows
-    if kind is bool and bool not in accepted:
-        return None
-    if column.oid in _INTEGERS and not issubclass(kind, int):
-        return operator.index if hasattr(kind, "__index__") else None  # numpy's integers
-    if not issubclass(kind, accepted) or (column.oid == 1082 and issubclass(kind, dt.datetime)):
-        return None
-    if column.oid == 1700 and issubclass(kind, float):
-        return _float_to_decimal
-    if column.oid in (700, 701) and issubclass(kind, int):
-        return _int_to_float
-    if hasattr(kind, "nanosecond"):
-        return _without_nanoseconds
-    return _as_is
-
-
-def _float_to_decimal(value: float) -> Decimal:
-    return Decimal(repr(float(value)))  # the shortest decimal that means this float
-
-
-def _int_to_float(value: int) -> float:
-    try:
-        result = float(value)
-    except OverflowError:
-        result = 0.0
-    if int(result) != value:
-        raise ValueError(f"{_show(value)} has no exact double precision value")
-    return result
-
-
-def _without_nanoseconds(value: Any) -> dt.datetime:
-    if value.nanosecond != 0:  # pandas.Timestamp; its NaT has NaN here
-        raise ValueError(
-            f"{_show(value)} has nanoseconds or is no time: PostgreSQL stores microseconds, round it first"
-        )
-    result: dt.datetime = value.to_pydatetime()
-    return result
-
-
 def _picker(positions: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
     if len(positions) == 1:
         only = positions[0]
@@ -345,16 +277,5 @@ def _picker(positions: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ..
     return operator.itemgetter(*positions) if positions else lambda values: ()
 
 
-def _time_zone_reason(value: dt.datetime, column: Column) -> str:
-    if column.oid == 1114:
-        return f"{_show(value)} has a time zone and the column has none: pass naive UTC datetimes"
-    return f"{_show(value)} has no time zone: pass aware datetimes to {column.type_name}"
-
-
 def _is_sequence(row: object) -> bool:
     return isinstance(row, Sequence) and not isinstance(row, (str, bytes))
-
-
-def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

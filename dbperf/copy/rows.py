@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from builtins import iter
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from dbperf.copy.encoding import (
 )
 
 #: What an encoder raises for a value that it cannot encode.
-ENCODING_ERRORS = (TypeError, ValueError, AttributeError, OverflowError, psycopg.DataError)
+ENCODING_ERRORS = (ArithmeticError, AttributeError, TypeError, ValueError, struct.error, psycopg.DataError)
 
 
 def copy_rows(
