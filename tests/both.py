@@ -1,6 +1,7 @@
 """Run pytest on both ends of the supported range, PostgreSQL 18 and 15, each closing with its own line.
 
-Without PostgreSQL 15 the second run is left out, and said so; with CI=true that is a failure.
+At the same time, one on each core; the second one's output follows the first one's. Without
+PostgreSQL 15 its run is left out, and said so; with CI=true that is a failure.
 """
 
 from __future__ import annotations
@@ -8,21 +9,29 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 
 from tests.conftest import debian_bin
 
+MAJORS = ("18", "15")
+
 
 def main(arguments: list[str]) -> int:
-    """Exit code of the first run that failed, else 0."""
-    for major in ("18", "15"):
-        missing = major != "18" and not (debian_bin(major) / "postgres").exists()
-        if missing and os.environ.get("CI") != "true":
-            print(f"PostgreSQL {major}: not installed, NOT TESTED (apt-get install postgresql-{major})", flush=True)
-            continue
-        code = subprocess.call([sys.executable, "-m", "pytest", "--pg", major, *arguments])
-        if code:
-            return code
-    return 0
+    """0 if every run passed."""
+    with tempfile.TemporaryFile() as held_back:
+        runs = {}
+        for major in MAJORS:
+            if major == "18" or os.environ.get("CI") == "true" or (debian_bin(major) / "postgres").exists():
+                command = [sys.executable, "-m", "pytest", "--pg", major, *arguments]
+                output = None if major == MAJORS[0] else held_back
+                runs[major] = subprocess.Popen(command, stdout=output, stderr=output)
+        codes = [run.wait() for run in runs.values()]
+        held_back.seek(0)
+        sys.stdout.write(held_back.read().decode(errors="replace"))
+    for major in MAJORS:
+        if major not in runs:
+            print(f"PostgreSQL {major}: not installed, NOT TESTED (apt-get install postgresql-{major})")
+    return max(codes)
 
 
 if __name__ == "__main__":

@@ -44,8 +44,8 @@ STATES = {
     "complete": "nothing was left to do",
 }
 
-ROUNDS = 24  # of each victim, at random; then aimed at what was not met yet
-LIMIT_S = 85.0  # of each victim
+ROUNDS = 18  # of each victim, at random; then aimed at what was not met yet
+LIMIT_S = 150.0  # of each victim
 
 
 @dataclass
@@ -112,8 +112,9 @@ class Steering:
 #: The one index that the migrations create.
 CREATED = "ix_market_data_instrument_price"
 
-WAITING = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dbperf' AND wait_event_type = 'Lock'"
-INVALID = "SELECT count(*) > 0 FROM pg_index WHERE NOT indisvalid"
+WAITING = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dbperf' AND wait_event_type = 'Lock')"
+#: It has begun to change an index and waits for a transaction of ours: not just a build that is passing by.
+WAITING_INSIDE = f"{WAITING} AND EXISTS (SELECT FROM pg_index WHERE NOT indisvalid)"
 COMPLETE = "SELECT count(*) >= {} FROM dbperf.migration WHERE applied_at IS NOT NULL"
 
 Steer = Callable[[Steering, subprocess.Popen[bytes], random.Random], None]
@@ -132,14 +133,14 @@ def waiting_to_begin(steering: Steering, run: subprocess.Popen[bytes], rng: rand
 
 def inside_concurrently(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
     steering.hold(rng.choice(["alert_logs", "instruments"]), "ROW EXCLUSIVE")
-    steering.wait(run, INVALID)
+    steering.wait(run, WAITING_INSIDE)
     steering.pause(0.02)
 
 
 def inside_a_build(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
     """It creates an index before it drops others."""
     steering.hold("market_data", "ROW EXCLUSIVE")
-    steering.wait(run, INVALID)
+    steering.wait(run, WAITING_INSIDE)
     steering.pause(0.02)
 
 

@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import dbperf
 from dbperf import errors, legacy, sqlfiles
-from dbperf.migrations import files, migrate, rollback, status
+from dbperf.migrations import files, migrate, rollback, session, status
 from dbperf.migrations.ledger import YOYO_TABLES
 from tests import catalogue
 from tests.support import dbperf as run_dbperf
@@ -277,8 +277,6 @@ def test_migrate_to_stops_there_and_wrong_targets_are_usage_errors(legacy_db: st
 
 
 def test_a_running_migration_makes_others_wait_and_then_say_who(legacy_db: str) -> None:
-    from dbperf.migrations import session
-
     with (
         session.open_session(legacy_db, print) as first,
         session.exclusive(first),
@@ -306,6 +304,16 @@ def test_updates_of_instruments_become_heap_only(legacy_db: str) -> None:
     assert hot_updates() == 0
     migrate(legacy_db)
     assert hot_updates() == 20
+
+
+def test_versions_out_of_range(legacy_db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    notices: list[str] = []
+    monkeypatch.setattr(session, "NEWEST", 14)
+    migrate(legacy_db, to="0001", notify=notices.append)
+    assert "newer than the newest" in notices[0]
+    monkeypatch.setattr(session, "OLDEST", 99)
+    with pytest.raises(errors.MigrationError, match="needs 99 or later"):
+        migrate(legacy_db)
 
 
 def test_python_api_is_the_same(legacy_db: str) -> None:

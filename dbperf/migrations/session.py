@@ -22,6 +22,9 @@ Result = TypeVar("Result")
 #: Gets what the server or a run has to say beside its result.
 Notify = Callable[[str], None]
 
+#: Major versions that are tested; a newer one is a notice, an older one is refused.
+OLDEST, NEWEST = 15, 18
+
 #: Key of the advisory lock around every run: "dbperf" in ASCII, then 1.
 ADVISORY_KEY = int.from_bytes(b"dbperf\x00\x01")
 
@@ -42,7 +45,7 @@ WATCH_AFTER_S = 5.0
 _SETTINGS = """
 SELECT set_config(s.name, v.value, false)
 FROM pg_catalog.pg_settings AS s
-JOIN (VALUES ('statement_timeout', '0'), ('lock_timeout', '0'), ('transaction_timeout', '0'),
+JOIN (VALUES ('lock_timeout', '0'), ('transaction_timeout', '0'),
              ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'),
              ('check_function_bodies', 'off'), ('default_tablespace', ''),
              ('default_transaction_isolation', 'read committed')) AS v (name, value) ON v.name = s.name
@@ -53,12 +56,22 @@ JOIN (VALUES ('statement_timeout', '0'), ('lock_timeout', '0'), ('transaction_ti
 def open_session(dsn: str | None, notify: Notify) -> Iterator[psycopg.Connection]:
     """Connect for migrating: autocommit, no timeouts, the server's notices go to *notify*."""
     with database.connect(dsn, autocommit=True) as conn:
+        _check_version(conn, notify)
         conn.add_notice_handler(lambda diag: notify(diag.message_primary or ""))
+        conn.execute("SET statement_timeout = 0")  # first: a short one would end even the next statement
         conn.execute(_SETTINGS)
         # Ends a statement of ours once this process is killed; not every platform has it.
         with suppress(errors.InvalidParameterValue):
             conn.execute("SET client_connection_check_interval = '1s'")
         yield conn
+
+
+def _check_version(conn: psycopg.Connection, notify: Notify) -> None:
+    major = conn.info.server_version // 10000
+    if major < OLDEST:
+        raise MigrationError(f"this server is PostgreSQL {major}: dbperf needs {OLDEST} or later")
+    if major > NEWEST:
+        notify(f"PostgreSQL {major} is newer than the newest that dbperf was tested on, {NEWEST}")
 
 
 @contextmanager
