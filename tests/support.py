@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,6 +12,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+
+from dbperf import cli
 
 
 class Cluster:
@@ -56,10 +60,21 @@ class Cluster:
 def dbperf(
     *arguments: str, dsn: str | None = None, check: int | None = 0, **kwargs: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own; its exit code must be *check*, if given."""
-    command = [sys.executable, "-m", "dbperf", *(["--dsn", dsn] if dsn else []), *arguments]
-    done = subprocess.run(command, text=True, capture_output=True, check=False, timeout=120, **kwargs)
+    """Run the command line; its exit code must be *check*, if given, and it must not end in a traceback.
+
+    In this process, which is ten times faster, unless *kwargs* for `subprocess.run` ask for one of its own.
+    """
+    words = [*(["--dsn", dsn] if dsn else []), *arguments]
+    if kwargs:
+        command = [sys.executable, "-m", "dbperf", *words]
+        done = subprocess.run(command, text=True, capture_output=True, check=False, timeout=120, **kwargs)
+    else:
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = cli.run(words)
+        done = subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
     assert "Traceback" not in done.stderr, done.stderr
+    assert "internal error" not in done.stderr, done.stderr
     if check is not None:
         assert done.returncode == check, (done.returncode, done.stdout, done.stderr)
     return done
