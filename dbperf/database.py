@@ -122,6 +122,7 @@ def conninfo(dsn: str) -> str:
     given: dict[str, Any] = conninfo_to_dict(dsn)
     if "application_name" not in given and "PGAPPNAME" not in os.environ:
         given["application_name"] = "dbperf"
+    given["client_encoding"] = "UTF8"  # statements and names are sent so, whatever PGCLIENTENCODING says
     return make_conninfo(**given)
 
 

@@ -14,7 +14,7 @@ from dbperf.errors import UsageError
 from dbperf.migrations import dryrun, files, library, session
 from dbperf.migrations.files import Migration
 from dbperf.migrations.ledger import State, read_state
-from dbperf.migrations.run import Run
+from dbperf.migrations.run import Run, own_errors
 from dbperf.migrations.session import Notify
 
 
@@ -104,7 +104,8 @@ def migrate(
     last = files.target(to) if to is not None else files.migrations()[-1].number
     with session.open_session(dsn, notify) as conn, session.exclusive(conn):
         run = Run(conn, schema)
-        return dryrun.dry_run(run, last) if dry_run else run.up(last)
+        with own_errors():
+            return dryrun.dry_run(run, last) if dry_run else run.up(last)
 
 
 def rollback(dsn: str | None = None, *, to: str | None = None, notify: Notify = _silent) -> list[str]:
@@ -120,7 +121,7 @@ def rollback(dsn: str | None = None, *, to: str | None = None, notify: Notify = 
         DriftError, LockedError, PoolerError, MigrationError: see their sentences.
     """
     keep = files.target(to, zero=True) if to is not None else None
-    with session.open_session(dsn, notify) as conn, session.exclusive(conn):
+    with session.open_session(dsn, notify) as conn, session.exclusive(conn), own_errors():
         return Run(conn, None).down(keep, notify)
 
 
@@ -142,5 +143,9 @@ def repair(dsn: str | None, number: str) -> str:
         drift = run.state.drift(migration)
         if drift is None:
             return f"{migration.id} needs no repair"
+        if migration.id not in run.state.recorded and not migration.bootstrap:
+            # nobody knows what yoyo alone did: the next run goes through its plans
+            session.within_budget(conn, lambda: run.ledger.begin(migration))
+            return f"{migration.id}: {drift}; recorded as interrupted, dbperf migrate completes it"
         session.within_budget(conn, lambda: run.ledger.complete(migration))
         return f"{migration.id} repaired: {drift}"

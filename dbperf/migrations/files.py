@@ -111,8 +111,8 @@ def target(number: str, *, zero: bool = False) -> str:
     Raises:
         UsageError: there is no such migration.
     """
-    known = {m.number for m in migrations()} | ({"0000"} if zero else set())
-    if re.fullmatch(r"\d{4}(_\w+)?", number) and number[:4] in known:
+    known = {name for m in migrations() for name in (m.number, m.id)} | ({"0000"} if zero else set())
+    if number in known:
         return number[:4]
     raise UsageError(f"there is no migration {number}: the last one is {migrations()[-1].number}")
 

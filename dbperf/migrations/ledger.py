@@ -53,7 +53,7 @@ class State:
         known = {m.id for m in migrations()}
         last = migrations()[-1].number
         # yoyo's table may hold another application's migrations: only what continues ours is newer
-        continued = {i for i in self.marked if re.match(r"\d{4}_", i) and i[:4] > last}
+        continued = {i for i in self.marked if self.installed and re.match(r"\d{4}_", i) and i[:4] > last}
         return sorted((set(self.recorded) | self.interrupted | continued) - known)
 
     def drift(self, migration: Migration) -> str | None:

@@ -21,14 +21,15 @@ _NO_TABLES = (
 #: CREATE OR REPLACE cannot change a result type or drop a view's column.
 _NOT_REPLACEABLE = (errors.InvalidFunctionDefinition, errors.InvalidTableDefinition)
 
-# One row per routine and view of schema dbperf: name, what DROP needs, and an MD5 of all that defines it.
+# One row per routine and view of schema dbperf: name, what DROP needs, and an MD5 of all that defines it;
+# not of its privileges, which are the DBA's to grant.
 _INSTALLED = """
 SELECT p.proname, 'ROUTINE ' || p.oid::regprocedure,
-       md5(concat_ws(E'\\n', pg_get_functiondef(p.oid), obj_description(p.oid, 'pg_proc'), p.proacl))
+       md5(concat_ws(E'\\n', pg_get_functiondef(p.oid), obj_description(p.oid, 'pg_proc')))
 FROM pg_proc AS p WHERE p.pronamespace = to_regnamespace('dbperf') AND p.prokind <> 'a'
 UNION ALL
 SELECT c.relname, 'VIEW ' || c.oid::regclass,
-       md5(concat_ws(E'\\n', pg_get_viewdef(c.oid), c.reloptions, obj_description(c.oid, 'pg_class'), c.relacl))
+       md5(concat_ws(E'\\n', pg_get_viewdef(c.oid), c.reloptions, obj_description(c.oid, 'pg_class')))
 FROM pg_class AS c WHERE c.relnamespace = to_regnamespace('dbperf') AND c.relkind = 'v'
 """
 
@@ -38,6 +39,7 @@ def installed(conn: psycopg.Connection) -> dict[str, tuple[str, str]]:
 
     This and all below run in the caller's transaction.
     """
+    conn.execute("SET LOCAL quote_all_identifiers = off")  # it would change every definition
     with search_path(conn):  # so that every name comes out qualified
         rows = conn.execute(_INSTALLED.encode()).fetchall()
     return {name: (identity, checksum) for name, identity, checksum in rows}

@@ -39,12 +39,11 @@ class Run:
         self.refuse_contradictions()
         pending = self.pending(last)
         bootstrap = [m for m in pending if m.bootstrap]
-        with _own_errors():
-            session.within_budget(self.conn, lambda: self.bootstrap(bootstrap))
-            for migration in pending:
-                if not migration.bootstrap:
-                    self._apply(migration)
-            session.within_budget(self.conn, lambda: library.install(self.conn, late=True))
+        session.within_budget(self.conn, lambda: self.bootstrap(bootstrap))
+        for migration in pending:
+            if not migration.bootstrap:
+                self._apply(migration)
+        session.within_budget(self.conn, lambda: library.install(self.conn, late=True))
         self._assert_nothing_pending(last)
         return [m.id for m in pending]
 
@@ -87,16 +86,15 @@ class Run:
         undone = [m for m in reversed(files.migrations()) if self._begun(m)]
         undone = undone[:1] if keep is None else [m for m in undone if m.number > keep]
         bootstrap = [m for m in undone if m.bootstrap]
-        with _own_errors():
-            self._rehearse_forgetting(bootstrap)
-            if undone:
-                session.within_budget(self.conn, self._prepare_library)
-            for migration in undone:
-                if not migration.bootstrap:
-                    self._undo(migration)
-            others = session.within_budget(self.conn, lambda: self._forget(bootstrap)) if bootstrap else []
-            if not self._is_everything(bootstrap):
-                session.within_budget(self.conn, lambda: library.install(self.conn, late=True))
+        if undone:
+            self._rehearse(undone, bootstrap)
+            session.within_budget(self.conn, self._prepare_library)
+        for migration in undone:
+            if not migration.bootstrap:
+                self._undo(migration)
+        others = session.within_budget(self.conn, lambda: self._forget(bootstrap)) if bootstrap else []
+        if not self._is_everything(bootstrap):
+            session.within_budget(self.conn, lambda: library.install(self.conn, late=True))
         if others:
             notify(f"yoyo's tables stay: they also record {', '.join(others)}")
         return [m.id for m in undone]
@@ -138,16 +136,19 @@ class Run:
             self._execute(migration.rollback)
         return self.ledger.drop() if everything else []
 
-    def _rehearse_forgetting(self, bootstrap: Sequence[Migration]) -> None:
-        """Find out whether the last steps would refuse, before the first one changes anything."""
+    def _rehearse(self, undone: Sequence[Migration], bootstrap: Sequence[Migration]) -> None:
+        """Find out whether a step would refuse, before the first one changes anything."""
 
         def rehearse() -> None:
             with self.conn.transaction(force_rollback=True):
-                library.remove(self.conn, late_only=True)
-                self._forget(bootstrap)
+                self._prepare_library()
+                for migration in undone:
+                    if not migration.transactional:  # its plans look, and say what they would do
+                        self._execute(migration.rollback)
+                if bootstrap:
+                    self._forget(bootstrap)
 
-        if bootstrap:
-            session.within_budget(self.conn, rehearse)
+        session.within_budget(self.conn, rehearse)
 
     # -- common ------------------------------------------------------------------------
 
@@ -184,11 +185,24 @@ class Run:
             adopted = row[0] if row else None
         if asked and adopted and asked != adopted:
             raise UsageError(f"the trading tables were adopted in schema {adopted}: leave out --schema {asked}")
-        return asked or adopted or DEFAULT_SCHEMA
+        return asked or adopted or self._default_schema()
+
+    def _default_schema(self) -> str:
+        """``public``, unless the tables obviously are elsewhere."""
+        found = self.conn.execute(
+            "SELECT n.nspname::text FROM pg_catalog.pg_class AS c"
+            " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+            " WHERE c.relname IN ('instruments', 'alert_rules', 'market_data', 'alert_logs')"
+            " AND c.relkind IN ('r', 'p') GROUP BY 1 HAVING count(*) > 1 ORDER BY 1"
+        ).fetchall()
+        schemas = [name for (name,) in found]
+        if schemas and DEFAULT_SCHEMA not in schemas:
+            raise UsageError(f"the trading tables seem to be in schema {', '.join(schemas)}: name it with --schema")
+        return DEFAULT_SCHEMA
 
 
 @contextmanager
-def _own_errors() -> Iterator[None]:
+def own_errors() -> Iterator[None]:
     """Turn dbperf's SQLSTATEs into its exceptions."""
     try:
         yield

@@ -83,8 +83,12 @@ def exclusive(conn: psycopg.Connection, timeout: float = OTHER_RUN_TIMEOUT_S) ->
         PoolerError: the session is not ours alone.
     """
     refuse_shared_sessions(conn)
-    deadline = time.monotonic() + timeout
+    started = time.monotonic()
+    deadline, said = started + timeout, False
     while not _value(conn, "SELECT pg_try_advisory_lock(%s)", ADVISORY_KEY):
+        if not said and time.monotonic() > started + WATCH_AFTER_S:
+            logger.warning("waiting for another session (%s) that migrates this database", _holder(conn))
+            said = True
         if time.monotonic() > deadline:
             raise LockedError(
                 f"another session ({_holder(conn)}) is migrating this database: wait for it, or end it "

@@ -78,7 +78,7 @@ CREATE TABLE dbperf.index_change (
     index_name name NOT NULL,
     change text NOT NULL,
     columns name[] NOT NULL,
-    definition text NOT NULL,
+    definition text,
     options text[],
     tablespace name,
     comment text,
@@ -99,7 +99,7 @@ COMMENT ON COLUMN dbperf.index_change.change IS 'created or retired.';
 
 COMMENT ON COLUMN dbperf.index_change.columns IS 'Key columns in order.';
 
-COMMENT ON COLUMN dbperf.index_change.definition IS 'pg_get_indexdef() of a retired index, for readers.';
+COMMENT ON COLUMN dbperf.index_change.definition IS 'pg_get_indexdef() of a retired index, for readers; NULL for a created one.';
 
 COMMENT ON COLUMN dbperf.index_change.options IS 'Storage parameters of a retired index, such as fillfactor=70.';
 

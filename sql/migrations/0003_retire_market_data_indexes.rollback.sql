@@ -1,1 +1,1 @@
-SELECT statement FROM dbperf.restore_indexes('market_data');
+SELECT statement FROM dbperf.restore_indexes(dbperf.trading_relation('market_data'));

@@ -5,14 +5,14 @@
 -- function or a transaction. From psql: end each with \gexec instead of the semicolon.
 -- transactional: false
 -- depends: 0002_adopt_trading_tables
-SELECT statement FROM dbperf.ensure_index('market_data', 'ix_market_data_latest', 'instrument_id', 'timestamp', 'price');
+SELECT statement FROM dbperf.ensure_index(dbperf.trading_relation('market_data'), 'ix_market_data_latest', 'instrument_id', 'timestamp', 'price');
 
-SELECT statement FROM dbperf.ensure_index('market_data', 'ix_market_data_timestamp', 'timestamp');
+SELECT statement FROM dbperf.ensure_index(dbperf.trading_relation('market_data'), 'ix_market_data_timestamp', 'timestamp');
 
-SELECT statement FROM dbperf.ensure_index('market_data', 'ix_market_data_instrument_price', 'instrument_id', 'price');
+SELECT statement FROM dbperf.ensure_index(dbperf.trading_relation('market_data'), 'ix_market_data_instrument_price', 'instrument_id', 'price');
 
-SELECT statement FROM dbperf.retire_index('market_data', 'instrument_id');
+SELECT statement FROM dbperf.retire_index(dbperf.trading_relation('market_data'), 'instrument_id');
 
-SELECT statement FROM dbperf.retire_index('market_data', 'price');
+SELECT statement FROM dbperf.retire_index(dbperf.trading_relation('market_data'), 'price');
 
-SELECT statement FROM dbperf.retire_index('market_data', 'timestamp', 'instrument_id');
+SELECT statement FROM dbperf.retire_index(dbperf.trading_relation('market_data'), 'timestamp', 'instrument_id');

@@ -1,1 +1,1 @@
-SELECT statement FROM dbperf.restore_indexes('alert_logs');
+SELECT statement FROM dbperf.restore_indexes(dbperf.trading_relation('alert_logs'));

@@ -1,1 +1,1 @@
-SELECT statement FROM dbperf.restore_indexes('instruments');
+SELECT statement FROM dbperf.restore_indexes(dbperf.trading_relation('instruments'));

@@ -2,4 +2,4 @@
 -- of them writes into every index of the table. No listed query reads it.
 -- transactional: false
 -- depends: 0004_retire_alert_logs_indexes
-SELECT statement FROM dbperf.retire_index('instruments', 'last_tick');
+SELECT statement FROM dbperf.retire_index(dbperf.trading_relation('instruments'), 'last_tick');

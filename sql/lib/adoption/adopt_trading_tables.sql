@@ -33,6 +33,7 @@ BEGIN
         IF NOT v_found THEN
             EXECUTE pg_catalog.format('ALTER TABLE %s SET SCHEMA %I', v_table.baseline, adopt_trading_tables.target);
             INSERT INTO dbperf.trading_table (name, relation, adopted) VALUES (v_table.name, v_table.baseline, false);
+            RAISE NOTICE 'created: empty table %.%', pg_catalog.quote_ident(adopt_trading_tables.target), pg_catalog.quote_ident(v_table.name);
         ELSIF v_table.relation IS NULL THEN
             v_differences := v_differences || pg_catalog.format('table %I.%I is missing', adopt_trading_tables.target, v_table.name);
         ELSIF v_table.kind <> 'r' THEN

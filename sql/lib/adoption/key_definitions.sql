@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION dbperf.key_definitions(relation regclass)
-RETURNS TABLE (definition text, is_key boolean, constraint_name name, details text)
+RETURNS TABLE (definition text, kind "char", constraint_name name, details text)
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = ''
 AS $$
@@ -15,7 +15,7 @@ AS $$
             )
             ELSE pg_catalog.pg_get_constraintdef(k.oid)
         END,
-        k.contype IN ('p', 'f'),
+        k.contype,
         k.conname,
         CASE WHEN k.contype = 'f' THEN pg_catalog.concat_ws(
             ', ',
@@ -47,4 +47,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION dbperf.key_definitions(regclass) IS
-    'Constraints of a table as text without their names, so that tables of two schemas compare: is_key marks primary and foreign keys, details holds a foreign key''s actions. Locks: none.';
+    'Constraints of a table as text without their names, so that tables of two schemas compare: kind is pg_constraint.contype, details holds a foreign key''s actions. Locks: none.';

@@ -18,6 +18,20 @@ AS $$
     ) AS fact (holds, message)
     WHERE c.oid = table_differences.relation AND fact.holds
 
+    UNION ALL -- what a rollback will need: it creates the retired indexes again
+    SELECT 'difference', pg_catalog.format('%s may not create indexes in schema %I (GRANT CREATE ON SCHEMA)', current_user, n.nspname)
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.oid = table_differences.relation AND NOT pg_catalog.has_schema_privilege(n.oid, 'CREATE')
+    UNION ALL
+    SELECT 'difference', pg_catalog.format('%s may not create indexes in tablespace %I, where %s is (GRANT CREATE ON TABLESPACE)', current_user, t.spcname, c.oid::regclass)
+    FROM pg_catalog.pg_index AS i
+    JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+    JOIN pg_catalog.pg_tablespace AS t ON t.oid = c.reltablespace
+    WHERE i.indrelid = table_differences.relation
+      AND dbperf.plain_index_columns(i.indexrelid) IS NOT NULL
+      AND NOT pg_catalog.has_tablespace_privilege(t.oid, 'CREATE')
+
     UNION ALL -- columns
     SELECT d.severity, pg_catalog.format('column %s.%I %s', table_differences.relation, coalesce(e.attname, a.attname), d.message)
     FROM (SELECT * FROM pg_catalog.pg_attribute WHERE attrelid = table_differences.baseline AND attnum > 0 AND NOT attisdropped) AS e
@@ -43,7 +57,7 @@ AS $$
     FULL JOIN dbperf.key_definitions(table_differences.relation) AS a ON a.definition = e.definition
     CROSS JOIN LATERAL (VALUES
         (a.definition IS NULL, 'difference', pg_catalog.format('%s lacks %s', table_differences.relation, e.definition)),
-        (e.definition IS NULL, CASE WHEN a.definition LIKE 'PRIMARY KEY%' THEN 'difference' ELSE 'kept' END,
+        (e.definition IS NULL, CASE WHEN a.kind = 'p' THEN 'difference' ELSE 'kept' END,
          pg_catalog.format('constraint %s of %s (%s)', pg_catalog.quote_ident(a.constraint_name), table_differences.relation, a.definition)),
         (a.details <> e.details, 'notice',
          pg_catalog.format('constraint %s of %s is %s, legacy has %s', pg_catalog.quote_ident(a.constraint_name), table_differences.relation, a.details, e.details))

@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION dbperf.retire_index(relation regclass, VARIADIC columns name[])
 RETURNS TABLE (statement text)
-LANGUAGE plpgsql VOLATILE
+LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = ''
 AS $$
 DECLARE
