@@ -114,7 +114,8 @@ def sentence(error: BaseException) -> str:
         diag = error.diag
         parts = [diag.message_primary or "", diag.message_detail or "", diag.message_hint or ""]
         # "x; detail; hint": the server ends details with a full stop, messages without
-        text = "; ".join(part.strip().rstrip(".") for part in parts if part)
+        cleaned = [part.strip().rstrip(".") for part in parts if part]
+        text = "; ".join(cleaned[:1] + [part[:1].lower() + part[1:] for part in cleaned[1:]])
     else:
         text = str(error) or type(error).__name__
     return " ".join(text.split())

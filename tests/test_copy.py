@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import datetime as dt
 import enum
 import uuid
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.pq import TransactionStatus
+from psycopg.types.json import Jsonb
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
@@ -141,6 +143,9 @@ class Level(enum.IntEnum):
         ("double precision[]", [1, 2.5, float("inf")], [1.0, 2.5, float("inf")]),
         ("timestamp", T, T),
         ("date", T.date(), T.date()),
+        ("char(3)", "ab", "ab "),
+        ("jsonb", Jsonb("text"), "text"),
+        ("jsonb", [1, {"a": None}], [1, {"a": None}]),
         ("uuid", uuid.UUID(int=7), uuid.UUID(int=7)),
     ],
 )
@@ -190,6 +195,15 @@ class _Nanoseconds(dt.datetime):
         ("int4range", Range(1, 2**31), "is out of range"),
         ("int4multirange", Multirange([Range(1, 5), Range(7, 2**31)]), "is out of range"),
         ("oid", 2**33, "does not fit type oid"),
+        ("real", 1e300, "does not fit type real"),
+        ("real", 1e-60, "does not fit type real"),
+        ("real", 2**24 + 1, "does not fit type real"),
+        ("double precision", Decimal("9007199254740993"), "no exact double precision value"),
+        ("double precision[]", [Decimal("1e400")], "no exact double precision value"),
+        ("time", dt.time(1, tzinfo=dt.UTC), "has a time zone and the column has none"),
+        ("jsonb", '{"a": 1}', "does not fit type jsonb"),
+        ("integer[]", (1, 2), "is no list, and the column is an array"),
+        ("integer[]", "12", "is no list, and the column is an array"),
         ("uuid", "00000000-0000-0000-0000-000000000000", "does not fit type uuid"),
     ],
 )
@@ -217,6 +231,12 @@ def test_values_that_do_not_fit_are_named(conn: psycopg.Connection, kind: str, v
             "price",
         ),
         ([(T, 1), None], 2, None),
+        ([None, (T, 1)], 1, None),
+        (
+            [{"timestamp": T, "instrument_id": 1}, collections.defaultdict(dt.datetime.now, timestamp=T)],
+            2,
+            "instrument_id",
+        ),
     ],
 )
 def test_rows_of_another_shape(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -66,7 +68,11 @@ def test_bars_are_loaded_and_rounded_half_even(legacy_db: str, bars: Path, migra
         ("\n2022-01-01 00:02", '\n\n\n2022-01-01 99:02', "line 6, column timestamp"),
         ("timestamp,", "time,", "field 'time' of some bars.csv has no column"),
         ("close", "price", "line 2, column volume"),
-        ("open,", "close,", "two fields fill column price"),
+        ("open,", "close,", "has two fields named 'close'"),
+        ("open,", "price,", "two fields fill column price"),
+        ("2022-01-01 00:02:00.000000", "1701050400000", "line 4, column timestamp: '1701050400000': not an ISO 8601 time"),
+        ("2022-01-01 00:02:00.000000", "2022-01-01 00:02:00.123456789", "line 4, column timestamp"),
+        ("2022-01-01 00:02:00.000000", "0001-01-01T00:00:00+14:00", "line 4, column timestamp: '0001-01-01T00:00:00+14:00': date value out of range"),
     ],
 )  # fmt: skip
 def test_a_bad_line_is_named_and_nothing_is_loaded(legacy_db: str, bars: Path, old: str, new: str, words: str) -> None:
@@ -148,6 +154,83 @@ def test_dry_run_and_create_instrument(legacy_db: str, bars: Path) -> None:
         assert rows_hash(conn, ["market_data", "instruments"]) == before
         assert "instrument BTC was created" in run_dbperf(*arguments, dsn=legacy_db).stdout
         assert "created" not in run_dbperf(*arguments, dsn=legacy_db).stdout
+        assert conn.execute("SELECT count(*) FROM instruments WHERE symbol = 'BTC'").fetchone() == (1,)
+
+
+def _load_into(
+    dsn: str, definition: str, text: str, path: Path, *arguments: str
+) -> tuple[int, str, list[tuple[object, ...]]]:
+    path.write_text(text)
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(f"CREATE TABLE t ({definition})".encode())
+        done = run_dbperf("load", str(path), "--table", "t", *arguments, dsn=dsn, check=None)
+        rows = conn.execute("SELECT * FROM t").fetchall()
+        conn.execute("DROP TABLE t")
+    return done.returncode, done.stderr, rows
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "stored"),
+    [
+        ("double precision", "0.1", 0.1),
+        ("double precision", "1e999", None),
+        ("double precision", "9007199254740993", None),
+        ("double precision", "1e-999", None),
+        ("real", "1e300", None),
+        ("real", "0.1", pytest.approx(0.1)),
+        ("text", "  padded  ", "  padded  "),
+        ("char(3)", "ab", "ab "),
+        ("numeric(30,18)", "123456789012.123456789012345678", Decimal("123456789012.123456789012345678")),
+        ("numeric(5,-2)", "12345", None),
+        ("numeric(5,-2)", "12300", Decimal("12300")),
+        ("integer", "1e999", None),
+        ("date", "20220101", None),
+        ("timestamp", "2022-W05", None),
+        ("timestamp", "2026-01-01x00", None),
+        ("uuid", "nonsense", None),
+        ("boolean", "maybe", None),
+    ],
+)
+def test_a_value_arrives_as_it_is_or_not_at_all(
+    legacy_db: str, tmp_path: Path, kind: str, text: str, stored: object
+) -> None:
+    code, message, rows = _load_into(legacy_db, f"v {kind}", f"v\n{text}\n", tmp_path / "one.csv")
+    if stored is None:
+        assert (code, rows) == (1, [])
+        assert "line 2, column v" in message
+    else:
+        assert (code, rows) == (0, [(stored,)])
+
+
+def test_one_field_may_fill_several_columns(legacy_db: str, tmp_path: Path) -> None:
+    arguments = ["--map", "bid=p", "--map", "ask=p", "--map", "-="]
+    code, message, rows = _load_into(legacy_db, "bid integer, ask integer", ",p\n0,5\n", tmp_path / "p.csv", *arguments)
+    assert (code, rows) == (0, [(5, 5)]), message
+
+
+def test_a_broken_foreign_key_is_named_by_line(legacy_db: str, tmp_path: Path) -> None:
+    path = tmp_path / "ticks.csv"
+    path.write_text("timestamp,instrument_id\n2022-01-01,1\n\n2022-01-01,999\n")
+    done = run_dbperf("load", str(path), "--table", "market_data", dsn=legacy_db, check=1)
+    assert "line 4, column instrument_id: '999': " in done.stderr
+
+
+def test_two_loads_do_not_create_an_instrument_twice(legacy_db: str, bars: Path) -> None:
+    arguments = [
+        "load",
+        str(bars),
+        "--table",
+        "market_data",
+        "--instrument",
+        "BTC",
+        "--create-instrument",
+        "--round",
+        "volume",
+    ]
+    commands = [[sys.executable, "-m", "dbperf", "--dsn", legacy_db, *arguments] for _ in range(4)]
+    running = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for command in commands]
+    assert [process.wait() for process in running] == [0] * 4
+    with psycopg.connect(legacy_db) as conn:
         assert conn.execute("SELECT count(*) FROM instruments WHERE symbol = 'BTC'").fetchone() == (1,)
 
 

@@ -62,6 +62,14 @@ def test_it_listens_on_no_port_and_its_directory_is_private(embedded: Server) ->
     assert Path(directory[0]).stat().st_mode & 0o077 == 0
 
 
+def test_libpq_variables_do_not_lead_elsewhere(embedded: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"PGHOSTADDR": "127.0.0.1", "PGSERVICE": "elsewhere", "PGOPTIONS": "-c nonsense=1"}.items():
+        monkeypatch.setenv(name, value)
+    embedded.start()
+    assert embedded.pid()
+    assert os.environ["PGSERVICE"] == "elsewhere"
+
+
 def test_first_starts_at_once_end_in_one_server(embedded: Server, bin_dir: Path | None) -> None:
     code = (
         "import sys; from pathlib import Path; from dbperf.server import Server\n"

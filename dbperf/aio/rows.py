@@ -6,7 +6,7 @@ import struct
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg.copy import AsyncLibpqWriter
@@ -15,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 from dbperf.aio.iterate import each
 from dbperf.copy.encoding import (
     CATALOG,
+    NO_ROW,
     Column,
     CopyResult,
     Encoder,
@@ -25,7 +26,9 @@ from dbperf.copy.encoding import (
 )
 
 #: What an encoder raises for a value that it cannot encode.
-ENCODING_ERRORS = (ArithmeticError, AttributeError, TypeError, ValueError, struct.error, psycopg.DataError)
+ENCODING_ERRORS = (
+    ArithmeticError, AttributeError, BufferError, LookupError, TypeError, ValueError, struct.error, psycopg.DataError,
+)  # fmt: skip
 
 
 async def copy_rows(
@@ -36,7 +39,8 @@ async def copy_rows(
 ) -> CopyResult:
     """Insert *rows* into *table* with one binary COPY, all or none.
 
-    The column types come from the catalogue. Table, columns and the first row are checked before
+    The column types come from the catalogue. A value arrives as it is or not at all, except that
+    ``numeric(p, s)`` and ``real`` round it as any INSERT does. Table, columns and the first row are checked before
     COPY begins, every other row before its bytes are sent.
 
     Args:
@@ -68,13 +72,13 @@ async def _copy(
 ) -> CopyResult:
     catalog = await _catalog(conn, table)
     source = each(rows)
-    first: Row | None = await anext(source, None)
+    first: Row | object = await anext(source, NO_ROW)
     chosen = choose_columns(table, catalog, columns, first)
-    if first is None:
+    if first is NO_ROW:
         return CopyResult(rows=0, inserted=0, bytes=0, seconds=0.0)
     by_name = isinstance(first, Mapping)
     encoder = Encoder(chosen, by_name=by_name, allow_extra=columns is not None, context=conn)
-    values = encoder.encode(1, first)
+    values = encoder.encode(1, cast(Row, first))
 
     started = time.perf_counter()
     number = 1

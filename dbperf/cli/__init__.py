@@ -31,7 +31,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every error is one sentence on stderr."""
     try:
         code = commands.cli.main(args=arguments, prog_name="dbperf", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout:  # None when the caller closed it
+            sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)

@@ -9,6 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from dbperf.cli.context import Context, pass_context
 from dbperf.server import Server, default_home
+from dbperf.server.binaries import clean_environment
 
 
 @click.group()
@@ -60,5 +61,5 @@ def psql(arguments: tuple[str, ...]) -> None:
     program = embedded.program("psql")
     # by environment and not by URL, so that -d and -U among the arguments still count
     names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname"}
-    environment = os.environ | {variable: str(given[name]) for variable, name in names.items()}
+    environment = clean_environment() | {variable: str(given[name]) for variable, name in names.items()}
     os.execve(program, [str(program), *arguments], environment)

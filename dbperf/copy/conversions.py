@@ -10,17 +10,21 @@ from __future__ import annotations
 import datetime as dt
 import math
 import operator
+import struct
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
+
+from psycopg.types.json import Json, Jsonb
 
 Converter = Callable[[Any], Any]
 
 #: Integer types by OID: the struct code that has their range.
 INTEGERS = {21: "h", 23: "i", 20: "q"}
 
-_NUMERIC, _DATE, _FLOATS = 1700, 1082, (700, 701)
+_REAL, _DOUBLE, _NUMERIC, _DATE, _TIME = 700, 701, 1700, 1082, 1083
 TIMESTAMP, TIMESTAMPTZ = 1114, 1184
 
 _ACCEPTED: dict[int, tuple[type, ...]] = {
@@ -31,24 +35,27 @@ _ACCEPTED: dict[int, tuple[type, ...]] = {
     23: (int,),
     19: (str,),
     25: (str,),
-    1042: (str,),
     1043: (str,),
-    700: (float, int, Decimal),
-    701: (float, int, Decimal),
+    _REAL: (float, int, Decimal),
+    _DOUBLE: (float, int, Decimal),
     _NUMERIC: (Decimal, int, float),
     _DATE: (dt.date,),
-    1083: (dt.time,),
+    _TIME: (dt.time,),
     TIMESTAMP: (dt.datetime,),
     TIMESTAMPTZ: (dt.datetime,),
     1186: (dt.timedelta,),
     1266: (dt.time,),
     2950: (UUID,),
+    # not str: text that is JSON already, and a string that shall become JSON, look alike
+    114: (dict, list, int, float, bool, Json, Jsonb),
+    3802: (dict, list, int, float, bool, Json, Jsonb),
 }
 
 #: Arrays, ranges and multiranges by OID: bits of the integers in them.
 _NESTED_INTEGERS = {1005: 16, 1007: 32, 3904: 32, 3905: 32, 4451: 32, 6150: 32}
 
 _FLOAT_ARRAYS = (1021, 1022)
+_ARRAYS = (1005, 1007, 3905, 6150, *_FLOAT_ARRAYS)
 
 
 def as_is(value: Any) -> Any:
@@ -72,18 +79,30 @@ def converter(oid: int, kind: type) -> Converter | None:
         return None
     if oid == _NUMERIC and issubclass(kind, float):
         return _float_to_decimal
-    if oid in _FLOATS and not issubclass(kind, float):
+    if oid == _REAL:
+        return _to_real
+    if oid == _DOUBLE and not issubclass(kind, float):
         return _to_float
+    if oid == _TIME:
+        return _without_time_zone
     return _without_nanoseconds if hasattr(kind, "nanosecond") else as_is
 
 
 def _nested_converter(oid: int) -> Converter:
+    check: Converter
     if oid in _NESTED_INTEGERS:
-        limit = 1 << (_NESTED_INTEGERS[oid] - 1)
-        return lambda value: _checked(value, lambda item: _integer_within(item, limit))
-    if oid in _FLOAT_ARRAYS:
-        return lambda value: _checked(value, _to_float)
-    return as_is
+        check = partial(_integer_within, limit=1 << (_NESTED_INTEGERS[oid] - 1))
+    elif oid in _FLOAT_ARRAYS:
+        check = _to_real if oid == _FLOAT_ARRAYS[0] else _to_float
+    else:
+        return as_is
+    return partial(_array if oid in _ARRAYS else _checked, check=check)
+
+
+def _array(value: Any, check: Converter) -> Any:
+    if not isinstance(value, list):
+        raise TypeError(f"{show(value)} is no list, and the column is an array")
+    return _checked(value, check)
 
 
 def _checked(value: Any, check: Converter) -> Any:
@@ -93,8 +112,8 @@ def _checked(value: Any, check: Converter) -> Any:
             _checked(item, check)
     elif hasattr(value, "lower_inc"):  # psycopg's Range
         _checked([value.lower, value.upper], check)
-    elif value is not None and not isinstance(value, float):
-        if hasattr(value, "__iter__"):  # its Multirange
+    elif value is not None:
+        if hasattr(value, "__iter__") and not isinstance(value, (str, bytes)):  # its Multirange
             _checked(list(value), check)
         else:
             check(value)
@@ -111,15 +130,40 @@ def _float_to_decimal(value: float) -> Decimal:
 
 
 def _to_float(value: Any) -> float:
-    """An int exactly, a Decimal to the nearest double; neither becomes infinite."""
+    """A number as a double that means the same: an int exactly, a Decimal of up to 15 digits always."""
     try:
         result = float(value)
     except OverflowError:
         result = math.inf
-    exact = not isinstance(value, int) or (math.isfinite(result) and int(result) == value)
-    if not exact or (math.isinf(result) and not (isinstance(value, Decimal) and value.is_infinite())):
+    same = result == value if isinstance(value, int) else _same_decimal(result, value)
+    if not same:
         raise ValueError(f"{show(value)} has no exact double precision value")
     return result
+
+
+def _same_decimal(result: float, value: Any) -> bool:
+    if isinstance(value, Decimal) and value.is_finite():
+        return Decimal(repr(result)) == value
+    return True  # a float, NaN or an infinity of its own
+
+
+def _to_real(value: Any) -> float:
+    """A number that ``real`` can hold: it keeps six digits, but never turns one into 0 or infinity."""
+    result = value if isinstance(value, float) else _to_float(value)
+    try:
+        kept = struct.unpack("f", struct.pack("f", result))[0]
+    except OverflowError:
+        kept = math.inf
+    lost = (kept == 0) != (result == 0) or math.isinf(kept) != math.isinf(result)
+    if lost or (isinstance(value, int) and kept != result):
+        raise ValueError(f"{show(value)} does not fit type real")
+    return result
+
+
+def _without_time_zone(value: dt.time) -> dt.time:
+    if value.tzinfo is not None:
+        raise ValueError(f"{show(value)} has a time zone and the column has none")
+    return value
 
 
 def _without_nanoseconds(value: Any) -> dt.datetime:

@@ -37,23 +37,29 @@ Row = Sequence[Any] | Mapping[str, Any]
 #: A table name as SQL has it (``market_data``, ``trading."Ticks"``), or schema and name taken literally.
 TableName = str | tuple[str, str]
 
-# One row per column: domains resolved to their base type, enums to text, whose binary form is the label.
+#: Stands for the first of no rows; None would be a (wrong) row.
+NO_ROW = object()
+
+# One row per column: domains resolved to their base type; enums and char(n) to text, whose binary form is theirs.
 CATALOG = """
 WITH RECURSIVE target AS (SELECT to_regclass(%(name)s) AS relation),
 wanted AS (
-    SELECT a.attnum, a.attname, a.attgenerated <> '' AS generated, a.atttypid AS type,
-           format_type(a.atttypid, a.atttypmod) AS type_name
+    SELECT a.*, format_type(a.atttypid, a.atttypmod) AS type_name
     FROM pg_catalog.pg_attribute AS a, target
     WHERE a.attrelid = target.relation AND a.attnum > 0 AND NOT a.attisdropped
 ),
 resolved AS (
-    SELECT w.attnum, w.type AS type FROM wanted AS w
+    SELECT w.attnum, w.atttypid AS type, w.atttypmod AS modifier FROM wanted AS w
     UNION ALL
-    SELECT r.attnum, t.typbasetype FROM resolved AS r
+    SELECT r.attnum, t.typbasetype, t.typtypmod FROM resolved AS r
     JOIN pg_catalog.pg_type AS t ON t.oid = r.type AND t.typtype = 'd'
 )
-SELECT format('%%I.%%I', n.nspname, c.relname), w.attname, w.generated, w.type_name,
-       CASE WHEN t.typtype = 'e' THEN 25 ELSE t.oid END::bigint, t.typreceive <> 0
+SELECT format('%%I.%%I', n.nspname, c.relname), w.attname::text, w.attgenerated <> '', w.type_name,
+       CASE WHEN t.typtype = 'e' OR t.oid = 'bpchar'::regtype THEN 'text'::regtype::oid ELSE t.oid END::bigint,
+       t.typreceive <> 0,
+       -- numeric_typmod_scale() of numeric.c
+       CASE WHEN t.oid = 'numeric'::regtype AND r.modifier >= 4 THEN (((r.modifier - 4) & 2047) # 1024) - 1024 END,
+       w.attnotnull AND NOT w.atthasdef AND w.attidentity = ''
 FROM target
 JOIN pg_catalog.pg_class AS c ON c.oid = target.relation
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -82,7 +88,11 @@ class CopyResult:
 
 
 class Column(NamedTuple):
-    """A column as the catalogue has it; *oid* is the type that is sent."""
+    """A column as the catalogue has it.
+
+    *oid* is the type that is sent, *scale* the decimals that a ``numeric`` keeps (None: all),
+    *required* that it may not be NULL and has no default.
+    """
 
     table: str
     name: str
@@ -90,6 +100,8 @@ class Column(NamedTuple):
     type_name: str
     oid: int
     receivable: bool
+    scale: int | None
+    required: bool
 
 
 class _Shape(NamedTuple):
@@ -181,10 +193,10 @@ class Encoder:
             return cast(Sequence[Any], row)
         if not isinstance(row, Mapping):
             raise RowError(number, None, row, f"expected a mapping like the first row, got {show(row)}")
-        try:
-            values = [row[name] for name in self._names]
-        except KeyError as missing:
-            raise RowError(number, str(missing.args[0]), None, "is missing: pass None for NULL") from None
+        for name in self._names:  # not by KeyError: a defaultdict would invent the value
+            if name not in row:
+                raise RowError(number, name, None, "is missing: pass None for NULL")
+        values = [row[name] for name in self._names]
         if not self._allow_extra and len(row) != len(values):
             extra = next(key for key in row if key not in self._names)
             raise RowError(number, str(extra), row[extra], "is not in the first row: name the columns to leave it out")
@@ -238,7 +250,7 @@ class Encoder:
 
 
 def choose_columns(
-    table: TableName, catalog: Sequence[Column], wanted: Sequence[str] | None, first: Row | None
+    table: TableName, catalog: Sequence[Column], wanted: Sequence[str] | None, first: Row | object
 ) -> list[Column]:
     """The columns to fill: *wanted*, else the first mapping's keys, else all that are not generated.
 
@@ -248,10 +260,14 @@ def choose_columns(
     shown = table if isinstance(table, str) else ".".join(table)
     if not catalog:
         raise ColumnError(f"there is no table {shown} for this role and search_path")
-    if wanted is None and not isinstance(first, Mapping):
-        return [column for column in catalog if not column.generated]
+    if isinstance(catalog[0].table, bytes):  # psycopg decodes nothing then
+        raise ColumnError("the connection's client_encoding is SQL_ASCII: SET client_encoding = 'UTF8'")
+    if wanted is None:
+        if not isinstance(first, Mapping):
+            return [column for column in catalog if not column.generated]
+        wanted = list(first)
     by_name = {column.name: column for column in catalog}
-    names = list(first if wanted is None else wanted)  # type: ignore[arg-type]  # a mapping: see above
+    names = list(wanted)
     unknown = [str(name) for name in names if name not in by_name]
     if unknown or not names:
         raise ColumnError(f"table {shown} has no column {', '.join(unknown) or 'named'}: it has {', '.join(by_name)}")

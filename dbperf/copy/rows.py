@@ -9,7 +9,7 @@ import time
 from builtins import iter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg.copy import LibpqWriter
@@ -17,6 +17,7 @@ from psycopg_pool import ConnectionPool
 
 from dbperf.copy.encoding import (
     CATALOG,
+    NO_ROW,
     Column,
     CopyResult,
     Encoder,
@@ -27,7 +28,9 @@ from dbperf.copy.encoding import (
 )
 
 #: What an encoder raises for a value that it cannot encode.
-ENCODING_ERRORS = (ArithmeticError, AttributeError, TypeError, ValueError, struct.error, psycopg.DataError)
+ENCODING_ERRORS = (
+    ArithmeticError, AttributeError, BufferError, LookupError, TypeError, ValueError, struct.error, psycopg.DataError,
+)  # fmt: skip
 
 
 def copy_rows(
@@ -38,7 +41,8 @@ def copy_rows(
 ) -> CopyResult:
     """Insert *rows* into *table* with one binary COPY, all or none.
 
-    The column types come from the catalogue. Table, columns and the first row are checked before
+    The column types come from the catalogue. A value arrives as it is or not at all, except that
+    ``numeric(p, s)`` and ``real`` round it as any INSERT does. Table, columns and the first row are checked before
     COPY begins, every other row before its bytes are sent.
 
     Args:
@@ -68,13 +72,13 @@ def copy_rows(
 def _copy(conn: psycopg.Connection[Any], table: TableName, rows: Any, columns: Sequence[str] | None) -> CopyResult:
     catalog = _catalog(conn, table)
     source = iter(rows)
-    first: Row | None = next(source, None)
+    first: Row | object = next(source, NO_ROW)
     chosen = choose_columns(table, catalog, columns, first)
-    if first is None:
+    if first is NO_ROW:
         return CopyResult(rows=0, inserted=0, bytes=0, seconds=0.0)
     by_name = isinstance(first, Mapping)
     encoder = Encoder(chosen, by_name=by_name, allow_extra=columns is not None, context=conn)
-    values = encoder.encode(1, first)
+    values = encoder.encode(1, cast(Row, first))
 
     started = time.perf_counter()
     number = 1

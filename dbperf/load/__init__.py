@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from dbperf.copy import CopyResult, copy_rows
+from dbperf.copy.encoding import CATALOG, Column
 from dbperf.errors import FileError, RowError, UsageError, sentence
 from dbperf.load.csvfile import CsvFile
 from dbperf.load.values import FieldParser, parser
@@ -21,35 +22,6 @@ ALIASES = {"open": "open_price", "high": "high_price", "low": "low_price", "clos
 
 #: As the COLUMN of ``--map``: leave the field out.
 IGNORE = "-"
-
-_COLUMNS = """
-WITH RECURSIVE wanted AS (
-    SELECT a.*, format_type(a.atttypid, a.atttypmod) AS type_name
-    FROM pg_catalog.pg_attribute AS a
-    WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
-),
-resolved AS (
-    SELECT w.attnum, w.atttypid AS type, w.atttypmod AS modifier FROM wanted AS w
-    UNION ALL
-    SELECT r.attnum, t.typbasetype, t.typtypmod FROM resolved AS r
-    JOIN pg_catalog.pg_type AS t ON t.oid = r.type AND t.typtype = 'd'
-)
-SELECT w.attname, t.oid::bigint, w.type_name,
-       CASE WHEN t.oid = 1700 AND r.modifier >= 4 THEN (r.modifier - 4) & 2047 END,
-       w.attnotnull AND NOT w.atthasdef AND w.attidentity = '' AS required
-FROM wanted AS w
-JOIN resolved AS r ON r.attnum = w.attnum
-JOIN pg_catalog.pg_type AS t ON t.oid = r.type AND t.typtype <> 'd'
-ORDER BY w.attnum
-"""
-
-
-class _Column(NamedTuple):
-    name: str
-    oid: int
-    type_name: str
-    scale: int | None
-    required: bool
 
 
 @dataclass(frozen=True)
@@ -100,7 +72,7 @@ class LoadResult:
             lines.append(f"{self.copied.rows - self.copied.inserted:,} rows were left out by a trigger of the table")
         lines += [f"{count:,} values of {column} were rounded" for column, count in self.rounded.items()]
         if self.created_instrument:
-            lines.append(f"instrument {self.created_instrument} was created")
+            lines.append(f"instrument {self.created_instrument} {'would be' if self.dry_run else 'was'} created")
         return "\n".join(lines)
 
 
@@ -110,9 +82,11 @@ def parse_mapping(pairs: Sequence[str]) -> tuple[tuple[str, str], ...]:
     Raises:
         UsageError: one has no ``=``.
     """
+    if missing := [pair for pair in pairs if "=" not in pair]:
+        raise UsageError(f"--map {missing[0]!r} is not COLUMN=FIELD")
     split = [tuple(part.strip() for part in pair.partition("=")[::2]) for pair in pairs]
     for pair, (column, field) in zip(pairs, split, strict=True):
-        if not column or not field:
+        if not column or (not field and column != IGNORE):  # a field without a name can be left out
             raise UsageError(f"--map {pair!r} is not COLUMN=FIELD")
     return tuple((column, field) for column, field in split)
 
@@ -139,14 +113,22 @@ def load(
         psycopg.Error: the server refused something that no line explains.
     """
     file = CsvFile(path, progress)
-    columns = [_Column(*row) for row in conn.execute(_COLUMNS, [options.table])]
-    if not columns:
-        raise UsageError(f"there is no table {options.table} for this role and search_path")
+    columns = _columns(conn, options.table)
     targets = _targets(file, columns, options)
     _check_instrument(columns, targets, options)
     with conn.transaction(force_rollback=options.dry_run):
         instrument, created = _instrument(conn, options) if options.instrument else (None, False)
         return _Loading(file, columns, targets, instrument, options).run(conn, created)
+
+
+def _columns(conn: psycopg.Connection, table: str) -> list[Column]:
+    try:
+        columns = [Column(*row) for row in conn.execute(CATALOG, {"name": table})]
+    except (psycopg.ProgrammingError, psycopg.NotSupportedError) as error:
+        raise UsageError(f"--table {table}: {sentence(error)}") from None
+    if not columns:
+        raise UsageError(f"there is no table {table} for this role and search_path")
+    return columns
 
 
 class _Loading:
@@ -155,8 +137,8 @@ class _Loading:
     def __init__(
         self,
         file: CsvFile,
-        columns: Sequence[_Column],
-        targets: Sequence[str | None],
+        columns: Sequence[Column],
+        targets: Sequence[tuple[int, str]],
         instrument: int | None,
         options: Options,
     ) -> None:
@@ -165,11 +147,8 @@ class _Loading:
         self._instrument = instrument
         by_name = {column.name: column for column in columns}
         self._fields: list[tuple[int, FieldParser]] = []
-        for position, name in enumerate(targets):
-            if name is not None:
-                column = by_name[name]
-                rounds = name in options.rounded
-                self._fields.append((position, parser(name, *column[1:4], rounds=rounds)))
+        for position, name in targets:
+            self._fields.append((position, parser(by_name[name], rounds=name in options.rounded)))
         filled = {p.column for _, p in self._fields}
         if unfilled := [name for name in options.rounded if name not in filled]:
             raise UsageError(f"--round {unfilled[0]}: the file does not fill this column")
@@ -191,10 +170,10 @@ class _Loading:
         for record in self._file.records():
             values = []
             for position, field in self._fields:
-                text = record[position].strip()
+                text = record[position]
                 try:
-                    values.append(field.parse(text) if text else None)
-                except ValueError as error:
+                    values.append(field.parse(text) if text.strip() else None)
+                except (ValueError, ArithmeticError) as error:
                     raise self._at(self._file.line, field.column, text, str(error)) from None
             yield (*values, *tail)
 
@@ -202,13 +181,27 @@ class _Loading:
         return FileError(self._file.path, line, column, value, reason)
 
     def _from_server(self, error: psycopg.Error) -> Exception:
-        """Name the line that the server complains of; its COPY context counts rows."""
-        found = re.search(r"COPY .*, line (\d+)(?:, column (\S+))?", error.diag.context or "")
-        if not found:
+        """Name the line that the server complains of, in whatever language it does so."""
+        # "COPY market_data, line 3, column price: …" counts rows
+        row = re.search(r"COPY .+?, \S+ (\d+)(?:, \S+ ([^:\n]+))?", error.diag.context or "")
+        # "Key (instrument_id)=(999) is not present …": a foreign key is checked after the last row
+        key = re.search(r"\((\w+)\)=\((.*?)\)", error.diag.message_detail or "")
+        if row:
+            record, column = int(row[1]), row[2] or error.diag.column_name
+        elif key and (found := self._record_with(key[1], key[2])):
+            record, column = found, key[1]
+        else:
             return error
-        column = found[2] or error.diag.column_name
-        value = self._text_of(int(found[1]), column)
-        return self._at(self._file.line_of(int(found[1])), column, value, sentence(error))
+        return self._at(self._file.line_of(record), column, self._text_of(record, column), sentence(error))
+
+    def _record_with(self, column: str, value: str) -> int | None:
+        """The first record whose field for *column* means *value*."""
+        for position, field in self._fields:
+            if field.column == column:
+                for number, fields in enumerate(CsvFile(self._file.path).records(), 1):
+                    if fields[position].strip() and str(field.parse(fields[position])) == value:
+                        return number
+        return None
 
     def _text_of(self, record: int, column: str | None) -> str | None:
         positions = [position for position, field in self._fields if field.column == column]
@@ -220,36 +213,39 @@ class _Loading:
         return None
 
 
-def _targets(file: CsvFile, columns: Sequence[_Column], options: Options) -> list[str | None]:
-    """For each field of the header the column that it fills, None to leave it out."""
+def _targets(file: CsvFile, columns: Sequence[Column], options: Options) -> list[tuple[int, str]]:
+    """Position in the header and column that it fills; one field may fill several columns by --map."""
     names = {column.name for column in columns}
     folded = {name.lower(): name for name in names}
-    mapped = {field: column for column, field in options.mapping}
     for column, field in options.mapping:
         if column != IGNORE and column not in names:
             raise UsageError(f"--map {column}={field}: table {options.table} has no column {column}")
         if field not in file.header:
             raise UsageError(f"--map {column}={field}: the file has no field {field}, but {', '.join(file.header)}")
-    targets: list[str | None] = []
-    for field in file.header:
+    targets: list[tuple[int, str]] = []
+    for position, field in enumerate(file.header):
+        if file.header.count(field) > 1:
+            raise UsageError(f"{file.path.name} has two fields named {field!r}: rename one in its header")
         alias = ALIASES.get(field.lower())
-        target = mapped.get(field) or folded.get(field.lower()) or (alias if alias in names else None)
-        if target is None:
+        mapped = [column for column, source in options.mapping if source == field]
+        own = folded.get(field.lower()) or (alias if alias in names else None)
+        if not mapped and own is None:
             raise UsageError(
                 f"field {field!r} of {file.path.name} has no column in {options.table}: "
                 f"name one with --map COLUMN={field}, or leave it out with --map {IGNORE}={field}"
             )
-        targets.append(None if target == IGNORE else target)
-    used = [target for target in targets if target is not None]
-    if twice := [target for target in used if used.count(target) > 1]:
+        filled = mapped or [own or IGNORE]
+        targets += [(position, column) for column in filled if column != IGNORE]
+    used = [column for _, column in targets]
+    if twice := [column for column in used if used.count(column) > 1]:
         raise UsageError(f"two fields fill column {twice[0]}: tell them apart with --map")
     return targets
 
 
-def _check_instrument(columns: Sequence[_Column], targets: Sequence[str | None], options: Options) -> None:
+def _check_instrument(columns: Sequence[Column], targets: Sequence[tuple[int, str]], options: Options) -> None:
     if options.create_instrument and not options.instrument:
         raise UsageError("--create-instrument needs --instrument SYMBOL")
-    filled = set(targets)
+    filled = {column for _, column in targets}
     if options.instrument:
         if "instrument_id" not in {column.name for column in columns}:
             raise UsageError(f"--instrument: table {options.table} has no column instrument_id")
@@ -271,6 +267,8 @@ def _instrument(conn: psycopg.Connection, options: Options) -> tuple[int, bool]:
     assert row is not None
     # the schema's name comes quoted from the server
     table = sql.SQL(row[0] + ".instruments")
+    if options.create_instrument:  # two loads at once must not create it twice: nothing else forbids that
+        conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"dbperf {options.instrument}"])
     found = conn.execute(
         sql.SQL("SELECT id FROM {} WHERE symbol = %s ORDER BY id").format(table), [options.instrument]
     ).fetchall()

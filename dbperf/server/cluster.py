@@ -172,10 +172,10 @@ class Server:
         marker = base / "data" / "PG_VERSION"
         if not marker.exists():
             return
-        data, program = int(marker.read_text()), binaries.version_of(bin_dir, runner)
+        data, program = marker.read_text().strip(), str(binaries.version_of(bin_dir, runner))
         if data != program:
             raise ServerError(
-                f"{base / 'data'} was made by PostgreSQL {data} and the installed server is {program}: "
+                f"{base / 'data'} was made by PostgreSQL {data or '?'} and the installed server is {program}: "
                 "dump it with its own version, or set DBPERF_HOME to another directory"
             )
 
@@ -263,7 +263,10 @@ class Server:
 
     def _accepts(self) -> bool:
         try:
-            with psycopg.Connection.connect(self.url("postgres"), autocommit=True, connect_timeout=5) as conn:
+            with (
+                _own_environment(),
+                psycopg.Connection.connect(self.url("postgres"), autocommit=True, connect_timeout=5) as conn,
+            ):
                 self._create_database(conn)
         except psycopg.OperationalError:
             return False
@@ -288,6 +291,16 @@ class Server:
         """
         (base / "data" / "postmaster.pid").unlink(missing_ok=True)
         (self._socket_directory(base) / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
+
+
+@contextmanager
+def _own_environment() -> Iterator[None]:
+    """Without libpq's variables: PGHOSTADDR or PGSERVICE would lead to another server, whatever the URL says."""
+    taken = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PG")}
+    try:
+        yield
+    finally:
+        os.environ.update(taken)
 
 
 def _read_pid(base: Path) -> int | None:
