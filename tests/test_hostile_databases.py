@@ -148,6 +148,11 @@ def test_tables_in_another_schema_are_not_missed(empty_db: str) -> None:
         assert "seem to be in schema trading: name it with --schema" in done.stderr
         assert catalogue.dump(conn) == before
         migrate(empty_db, schema="trading")
+        rollback(empty_db, to="0001")
+        run_dbperf("migrate", dsn=empty_db, check=64)
+        rollback(empty_db, to="0000")
+        assert rollback(empty_db) == []
+        assert catalogue.dump(conn) == before
 
 
 def test_another_applications_numbers_do_not_block_an_adoption(legacy_db: str) -> None:

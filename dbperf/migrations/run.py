@@ -22,7 +22,9 @@ class Run:
     def __init__(self, conn: psycopg.Connection, schema: str | None) -> None:
         self.conn = conn
         self.state = read_state(conn)
-        self.schema = self._trading_schema(schema)
+        known = self._trading_schema(schema)
+        self.schema = known or DEFAULT_SCHEMA
+        self._schema_is_known = known is not None
         self._ledger: Ledger | None = None
 
     @property
@@ -53,6 +55,8 @@ class Run:
 
     def bootstrap(self, pending: Sequence[Migration]) -> None:
         """Apply the bootstrap migrations and install the routines, in the caller's transaction."""
+        if not self._schema_is_known:
+            self._refuse_obvious_mistake()
         self.ledger.create()
         for migration in pending:
             if migration is not files.migrations()[0]:
@@ -174,7 +178,7 @@ class Run:
         if left:
             raise MigrationError(f"{', '.join(left)} did not become applied: another session changed the records")
 
-    def _trading_schema(self, asked: str | None) -> str:
+    def _trading_schema(self, asked: str | None) -> str | None:
         adopted = None
         if self.state.installed:
             row = self.conn.execute(
@@ -185,10 +189,10 @@ class Run:
             adopted = row[0] if row else None
         if asked and adopted and asked != adopted:
             raise UsageError(f"the trading tables were adopted in schema {adopted}: leave out --schema {asked}")
-        return asked or adopted or self._default_schema()
+        return asked or adopted
 
-    def _default_schema(self) -> str:
-        """``public``, unless the tables obviously are elsewhere."""
+    def _refuse_obvious_mistake(self) -> None:
+        """Empty tables in ``public`` are not what is meant when full ones are elsewhere."""
         found = self.conn.execute(
             "SELECT n.nspname::text FROM pg_catalog.pg_class AS c"
             " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
@@ -198,7 +202,6 @@ class Run:
         schemas = [name for (name,) in found]
         if schemas and DEFAULT_SCHEMA not in schemas:
             raise UsageError(f"the trading tables seem to be in schema {', '.join(schemas)}: name it with --schema")
-        return DEFAULT_SCHEMA
 
 
 @contextmanager
