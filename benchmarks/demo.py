@@ -54,7 +54,9 @@ def make(server: Server, url: str, ticks: int = TICKS) -> None:
         step(f"dbperf legacy create --ticks {ticks:_}")
         with psycopg.connect(server.url(BEFORE), autocommit=True) as conn:
             legacy.create(conn, ticks=ticks)
-        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(AFTER), sql.Identifier(BEFORE))
+        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+            sql.Identifier(AFTER), sql.Identifier(BEFORE)
+        )
         admin.execute(copy)
     step("dbperf migrate, on a copy")
     started = time.perf_counter()
