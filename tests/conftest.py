@@ -75,8 +75,14 @@ def bin_dir(request: pytest.FixtureRequest) -> Path | None:
 
 @pytest.fixture(scope="session")
 def scratch() -> Iterator[Path]:
-    """A directory that the server's system user can enter, unlike pytest's."""
-    path = Path(tempfile.mkdtemp(prefix="dbperf-test-"))
+    """A directory that the server's system user can enter, unlike pytest's.
+
+    In memory if there is room: making a database there takes a tenth of the time, and `kill -9`
+    does to it what it does to a disk.
+    """
+    memory = Path("/dev/shm")
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 6 << 30
+    path = Path(tempfile.mkdtemp(prefix="dbperf-test-", dir=memory if roomy else None))
     path.chmod(0o711)
     yield path
     shutil.rmtree(path, ignore_errors=True)

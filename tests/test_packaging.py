@@ -47,8 +47,9 @@ def test_the_wheel_holds_the_sql_and_nothing_beside_the_package(wheel: Path) -> 
 
 def test_the_wheel_migrates_an_empty_server(wheel: Path, tmp_path: Path, empty_db: str) -> None:
     place = tmp_path / "environment"
-    venv.create(place, with_pip=True)
-    subprocess.run([place / "bin" / "pip", "install", "--quiet", str(wheel)], check=True, cwd=tmp_path)
+    venv.create(place)
+    command = [sys.executable, "-m", "pip", "--python", str(place / "bin" / "python"), "install", "--quiet", str(wheel)]
+    subprocess.run(command, check=True, cwd=tmp_path)
     command = [str(place / "bin" / "dbperf"), "--dsn", empty_db, "migrate"]
     done = subprocess.run(command, check=True, cwd=tmp_path, text=True, capture_output=True)
     assert done.stdout.count("applied") == len(files.migrations())
