@@ -175,3 +175,32 @@ def test_concurrent_statements_take_the_locks_that_are_shown(legacy_db: str, tab
             if relation in taken:  # the last wait of a statement may come after it let the index go
                 assert taken[relation] == _mode(lock.mode), (statement, taken)
         assert taken.get(table) == "ShareUpdateExclusiveLock", (statement, taken)
+
+
+def test_plans_take_no_lock_on_the_tables(legacy_db: str) -> None:
+    """They only look; what they return takes the locks."""
+    migrate(legacy_db, to="0002")
+    with session.open_session(legacy_db, lambda text: None) as conn:
+        for migration in files.migrations():
+            for plan in () if migration.transactional else (*migration.statements, *migration.rollback):
+                declared = locks.locks_of(plan, lambda name: library.described(conn, name), lambda index: None)
+                assert declared is not None
+                assert str(declared[0]).startswith("none")
+                with conn.transaction(force_rollback=True):
+                    conn.execute(plan.encode())
+                    taken = _strongest(conn.execute(_LOCKS, [conn.info.backend_pid]).fetchall())
+                assert {mode for name, mode in taken.items() if not name.startswith("dbperf.")} <= {"AccessShareLock"}
+
+
+def test_forgetting_locks_only_what_dbperf_made(empty_db: str) -> None:
+    migrate(empty_db, to="0002")
+    with session.open_session(empty_db, lambda text: None) as conn:
+        made = {row[0] for row in conn.execute("SELECT relation::oid::bigint FROM dbperf.trading_table")}
+        statement = "SELECT dbperf.forget_trading_tables()"
+        declared = locks.locks_of(statement, lambda name: library.described(conn, name), lambda index: None)
+        assert [str(lock) for lock in declared or []] == ["ACCESS EXCLUSIVE on the tables that dbperf made"]
+        with conn.transaction(force_rollback=True):
+            conn.execute(statement)
+            query = "SELECT relation::bigint, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted"
+            taken = {relation for relation, mode in conn.execute(query.encode()) if mode == "AccessExclusiveLock"}
+    assert made <= taken
