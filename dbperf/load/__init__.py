@@ -182,35 +182,34 @@ class _Loading:
 
     def _from_server(self, error: psycopg.Error) -> Exception:
         """Name the line that the server complains of, in whatever language it does so."""
+        record, column, text = 0, None, None
         # "COPY market_data, line 3, column price: …" counts rows
         row = re.search(r"COPY .+?, \S+ (\d+)(?:, \S+ ([^:\n]+))?", error.diag.context or "")
         # "Key (instrument_id)=(999) is not present …": a foreign key is checked after the last row
         key = re.search(r"\((\w+)\)=\((.*?)\)", error.diag.message_detail or "")
         if row:
             record, column = int(row[1]), row[2] or error.diag.column_name
-        elif key and (found := self._record_with(key[1], key[2])):
-            record, column = found, key[1]
-        else:
+            text = self._find(column, lambda number, _, __: number == record)[1]
+        elif key:
+            column = key[1]
+            record, text = self._find(
+                column, lambda _, text, field: bool(text.strip()) and str(field.parse(text)) == key[2]
+            )
+        if not record:
             return error
-        return self._at(self._file.line_of(record), column, self._text_of(record, column), sentence(error))
+        return self._at(self._file.line_of(record), column, text, sentence(error))
 
-    def _record_with(self, column: str, value: str) -> int | None:
-        """The first record whose field for *column* means *value*."""
-        for position, field in self._fields:
+    def _find(self, column: str | None, matches: Callable[[int, str, FieldParser], bool]) -> tuple[int, str | None]:
+        """Number and text of the first record whose field for *column* matches; (0, None) if none does.
+
+        The file is read once more; what can be read only once, such as a pipe, has none.
+        """
+        for position, field in self._fields if self._file.path.is_file() else ():
             if field.column == column:
                 for number, fields in enumerate(CsvFile(self._file.path).records(), 1):
-                    if fields[position].strip() and str(field.parse(fields[position])) == value:
-                        return number
-        return None
-
-    def _text_of(self, record: int, column: str | None) -> str | None:
-        positions = [position for position, field in self._fields if field.column == column]
-        if not positions or not self._file.path.is_file():
-            return None
-        for number, fields in enumerate(CsvFile(self._file.path).records(), 1):
-            if number == record:
-                return fields[positions[0]]
-        return None
+                    if matches(number, fields[position], field):
+                        return number, fields[position]
+        return 0, None
 
 
 def _targets(file: CsvFile, columns: Sequence[Column], options: Options) -> list[tuple[int, str]]:

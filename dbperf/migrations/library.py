@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import psycopg
-from psycopg import errors, sql
+from psycopg import errors
 
 from dbperf.migrations.files import LibraryFile, library
 from dbperf.migrations.session import search_path
@@ -66,16 +66,12 @@ def outdated(conn: psycopg.Connection) -> tuple[list[str], list[str]]:
     return sorted(pending), sorted(set(changed) - set(pending))
 
 
-def install(conn: psycopg.Connection, *, late: bool) -> list[str]:
+def install(conn: psycopg.Connection, *, late: bool) -> None:
     """Bring the early or the *late* part of the library to the code's version.
 
-    Touches only what differs.
-
-    Returns:
-        names of late objects that could not be made because the tables they read are gone.
+    Touches only what differs. Late objects whose tables are gone are dropped.
     """
     present, known = installed(conn), recorded(conn)
-    skipped = []
     for file in library():
         if file.late != late:
             continue
@@ -88,11 +84,9 @@ def install(conn: psycopg.Connection, *, late: bool) -> list[str]:
         except _NO_TABLES:
             if not late:
                 raise
-            skipped.append(file.name)
             _drop(conn, [file.name])
     if late:
         _drop(conn, set(known) - {file.name for file in library()})
-    return skipped
 
 
 def remove(conn: psycopg.Connection, *, late_only: bool) -> None:
@@ -132,15 +126,15 @@ def _identities(conn: psycopg.Connection, name: str) -> list[str]:
 
 
 def _drop(conn: psycopg.Connection, names: Iterable[str]) -> None:
+    present = installed(conn)
     for name in names:
-        stands = installed(conn).get(name)
-        if stands:
-            conn.execute(f"DROP {stands[0]}".encode())
+        if name in present:
+            conn.execute(f"DROP {present[name][0]}".encode())
         conn.execute("DELETE FROM dbperf.library WHERE name = %s", [name])
 
 
 def described(conn: psycopg.Connection, routine: str) -> str | None:
     """The COMMENT of ``dbperf.<routine>``, or None."""
-    query = sql.SQL("SELECT obj_description(to_regproc({}), 'pg_proc')").format(sql.Literal(f"dbperf.{routine}"))
-    row = conn.execute(query).fetchone()
+    query = "SELECT obj_description(to_regproc(%s), 'pg_proc')"
+    row = conn.execute(query, [f"dbperf.{routine}"]).fetchone()
     return row[0] if row else None
