@@ -22,9 +22,11 @@ __all__ = [
     "MigrationError",
     "NoDatabaseError",
     "NotEmptyError",
+    "OrphanError",
     "PoolerError",
     "RowError",
     "ServerError",
+    "SettledError",
     "UsageError",
 ]
 
@@ -59,6 +61,14 @@ class AdoptionError(MigrationError):
 
 class NotEmptyError(MigrationError):
     """Rows or foreign objects would be lost; SQLSTATE ``DP002``."""
+
+
+class OrphanError(MigrationError):
+    """Rows have lost the row that they reference; SQLSTATE ``DP003``."""
+
+
+class SettledError(MigrationError):
+    """Settled money would change its type; SQLSTATE ``DP004``."""
 
 
 class LockedError(DbperfError, psycopg.OperationalError):
@@ -105,7 +115,12 @@ class FileError(DbperfError, psycopg.DataError):
 
 
 #: SQLSTATEs raised by the SQL in schema dbperf, and what they become in Python.
-SQLSTATES: dict[str, type[MigrationError]] = {"DP001": AdoptionError, "DP002": NotEmptyError}
+SQLSTATES: dict[str, type[MigrationError]] = {
+    "DP001": AdoptionError,
+    "DP002": NotEmptyError,
+    "DP003": OrphanError,
+    "DP004": SettledError,
+}
 
 
 def sentence(error: BaseException) -> str:

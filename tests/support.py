@@ -81,12 +81,18 @@ def dbperf(
 
 
 def rows_hash(conn: psycopg.Connection, tables: Sequence[str]) -> dict[str, tuple[Any, ...]]:
-    """Count and order-independent hash of each table's rows."""
+    """Count and order-independent hash of each table's rows, without the marks of soft delete."""
     hashes = {}
     for table in tables:
+        columns = conn.execute(
+            "SELECT string_agg(format('t.%%I', attname), ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = %s::regclass"
+            " AND attnum > 0 AND NOT attisdropped AND attname NOT IN ('deleted_at', 'deleted_batch')",
+            [table],
+        ).fetchone()
+        assert columns is not None
         row = conn.execute(
-            sql.SQL("SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) FROM {} AS t").format(
-                sql.Identifier(*table.split("."))
+            sql.SQL("SELECT count(*), sum(hashtextextended(ROW({})::text, 0)::numeric) FROM {} AS t").format(
+                sql.SQL(columns[0]), sql.Identifier(*table.split("."))
             )
         ).fetchone()
         assert row is not None

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from dbperf.cli.commands import cli
+from dbperf.migrations import files
 from tests.support import dbperf as run_dbperf
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
@@ -78,7 +79,7 @@ def test_json(legacy_db: str) -> None:
         "applied": ["0001_create_schema"]
     }
     found = json.loads(run_dbperf("--json", "status", dsn=legacy_db, check=1).stdout)
-    assert [m["state"] for m in found["migrations"]] == ["applied", *["pending"] * 4]
+    assert [m["state"] for m in found["migrations"]] == ["applied"] + ["pending"] * (len(files.migrations()) - 1)
     assert json.loads(run_dbperf("--json", "migrate", "--dry-run", dsn=legacy_db).stdout)["statements"]
     assert json.loads(run_dbperf("--json", "rollback", "--to", "0000", dsn=legacy_db).stdout) == {
         "rolled_back": ["0001_create_schema"]

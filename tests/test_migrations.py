@@ -119,7 +119,10 @@ def test_eight_migrators_at_once_end_in_one_applied_set(kind: str, request: pyte
     with psycopg.connect(dsn, autocommit=True) as conn:
         assert status(conn).code == 0
         assert conn.execute("SELECT count(*) FROM pg_index WHERE NOT indisvalid").fetchone() == (0,)
-        assert conn.execute("SELECT count(*), count(DISTINCT migration_id) FROM _yoyo_migration").fetchone() == (5, 5)
+        assert conn.execute("SELECT count(*), count(DISTINCT migration_id) FROM _yoyo_migration").fetchone() == (
+            len(NUMBERS),
+            len(NUMBERS),
+        )
         deadlocks = conn.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").fetchone()
         assert deadlocks == (0,)
 
@@ -143,7 +146,7 @@ def test_stock_yoyo_agrees_at_every_step(legacy_db: str) -> None:
         expected = {m.id: "A" if position < applied else "U" for position, m in enumerate(files.migrations())}
         assert _yoyo_list(legacy_db) == expected
     rollback(legacy_db, to="0003")
-    assert list(_yoyo_list(legacy_db).values()) == ["A", "A", "A", "U", "U"]
+    assert list(_yoyo_list(legacy_db).values()) == ["A"] * 3 + ["U"] * (len(NUMBERS) - 3)
 
 
 def test_status_writes_nothing(legacy_db: str) -> None:

@@ -143,8 +143,8 @@ def repair(dsn: str | None, number: str) -> str:
         drift = run.state.drift(migration)
         if drift is None:
             return f"{migration.id} needs no repair"
-        if migration.id not in run.state.recorded and not migration.bootstrap:
-            # nobody knows what yoyo alone did: the next run goes through its plans
+        if migration.id not in run.state.recorded and migration not in files.migrations()[:2]:
+            # nobody knows what yoyo alone did: the next run does it, except what made these records
             session.within_budget(conn, lambda: run.ledger.begin(migration))
             return f"{migration.id}: {drift}; recorded as interrupted, dbperf migrate completes it"
         session.within_budget(conn, lambda: run.ledger.complete(migration))

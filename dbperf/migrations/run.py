@@ -149,6 +149,8 @@ class Run:
                 for migration in undone:
                     if not migration.transactional:  # its plans look, and say what they would do
                         self._execute(migration.rollback)
+                if self._is_everything(bootstrap):  # plans were only looked at: the triggers still hold the library
+                    self.conn.execute("SELECT dbperf.unpin_trading_tables()")
                 if bootstrap:
                     self._forget(bootstrap)
 

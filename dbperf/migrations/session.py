@@ -178,7 +178,7 @@ def run_plan(conn: psycopg.Connection, plan: str, schema: str) -> list[str]:
     """Run what *plan* returns until it returns nothing: then the database is as it asks.
 
     Args:
-        plan: a SELECT whose rows are statements that cannot run inside a transaction.
+        plan: a SELECT whose rows are statements, each to be committed by itself.
         schema: what its unqualified names mean.
 
     Returns:
@@ -192,10 +192,18 @@ def run_plan(conn: psycopg.Connection, plan: str, schema: str) -> list[str]:
         last = rows
         for statement in rows:
             assert_exclusive(conn)
-            with watcher(conn):
-                conn.execute(statement.encode())
+            _run_online(conn, statement)
             done.append(statement)
     return done
+
+
+def _run_online(conn: psycopg.Connection, statement: str) -> None:
+    """Run a statement of a plan: if writers would queue behind it, within the lock budget."""
+    if " CONCURRENTLY " in statement or " VALIDATE CONSTRAINT " in statement:
+        with watcher(conn):
+            conn.execute(statement.encode())
+    else:
+        within_budget(conn, lambda: conn.execute(statement.encode()))
 
 
 def _plan(conn: psycopg.Connection, plan: str, schema: str) -> list[str]:

@@ -1,0 +1,13 @@
+CREATE OR REPLACE FUNCTION dbperf.has_soft_delete(relation regclass)
+RETURNS boolean
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = ''
+AS $$
+    SELECT EXISTS (
+        SELECT FROM pg_catalog.pg_trigger AS g
+        WHERE g.tgrelid = has_soft_delete.relation AND g.tgname IN ('dbperf_mark_deleted', 'dbperf_keep_deleted')
+    )
+$$;
+
+COMMENT ON FUNCTION dbperf.has_soft_delete(regclass) IS
+    'Whether a DELETE on this table marks rows instead of removing them: from the catalogue, so that every role can ask. Locks: none.';

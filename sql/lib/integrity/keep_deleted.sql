@@ -1,0 +1,57 @@
+CREATE OR REPLACE FUNCTION dbperf.keep_deleted()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = ''
+AS $$
+DECLARE
+    v_cutoff timestamp with time zone;
+    v_columns text;
+    v_key record;
+    v_is_met boolean;
+BEGIN
+    PERFORM FROM removed_rows LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+
+    SELECT t.cutoff INTO v_cutoff
+    FROM dbperf.delete_ticket AS t
+    WHERE t.xid = pg_catalog.pg_current_xact_id() AND t.relation = TG_RELID AND t.purpose = 'remove';
+
+    PERFORM FROM removed_rows AS r WHERE r.deleted_at IS NULL LIMIT 1;
+    IF FOUND THEN
+        PERFORM dbperf.note_deletion(TG_RELID);
+    END IF;
+
+    SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO v_columns
+    FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+      AND a.attname NOT IN ('deleted_at', 'deleted_batch');
+
+    EXECUTE pg_catalog.format(
+        'INSERT INTO %s (%2$s, deleted_at, deleted_batch) OVERRIDING SYSTEM VALUE '
+        'SELECT %2$s, coalesce(deleted_at, pg_catalog.transaction_timestamp()), CASE WHEN deleted_at IS NULL THEN $2 ELSE deleted_batch END '
+        'FROM removed_rows WHERE $1 IS NULL OR deleted_at IS NULL OR deleted_at > $1',
+        TG_RELID::regclass, v_columns
+    ) USING v_cutoff, dbperf.current_batch();
+
+    -- a foreign key is satisfied by the marked row: what RESTRICT would refuse is refused here
+    FOR v_key IN SELECT k.key, k.name, k.child FROM dbperf.inbound_keys(TG_RELID) AS k LOOP
+        PERFORM dbperf.refuse_older_snapshot(TG_RELID);
+        EXECUTE pg_catalog.format(
+            'SELECT EXISTS (SELECT FROM removed_rows AS p JOIN %s AS c ON %s WHERE p.deleted_at IS NULL%s)',
+            v_key.child, dbperf.key_match(v_key.key, 'c', 'p'),
+            CASE WHEN dbperf.has_soft_delete(v_key.child) THEN ' AND c.deleted_at IS NULL' END
+        ) INTO v_is_met;
+        IF v_is_met THEN
+            PERFORM dbperf.refuse_live_children(TG_RELID, v_key.name, v_key.child);
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.keep_deleted() IS
+    'Trigger, AFTER DELETE FOR EACH STATEMENT of a partitioned table and of each partition: puts the removed rows back with their marks, except those that a ticket lets go, and refuses parents of live rows. Locks: ROW EXCLUSIVE on the table, ACCESS SHARE on those that reference it.';
+
+REVOKE EXECUTE ON FUNCTION dbperf.keep_deleted() FROM PUBLIC;

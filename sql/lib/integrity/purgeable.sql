@@ -1,0 +1,28 @@
+CREATE OR REPLACE FUNCTION dbperf.purgeable(relation regclass)
+RETURNS text
+LANGUAGE plpgsql STABLE STRICT
+SET search_path = ''
+AS $$
+DECLARE
+    v_key record;
+    v_condition text := 'r.deleted_at < $1';
+BEGIN
+    IF NOT dbperf.has_soft_delete(purgeable.relation) THEN
+        RAISE EXCEPTION '% has no soft delete', purgeable.relation
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Its owner enables it with dbperf.enable_soft_delete().';
+    END IF;
+    FOR v_key IN SELECT k.key, k.name, k.child, k.on_delete FROM dbperf.inbound_keys(purgeable.relation) AS k ORDER BY k.name LOOP
+        IF v_key.on_delete NOT IN ('a', 'r') THEN
+            RAISE EXCEPTION 'foreign key % of % would change rows there when % is purged', pg_catalog.quote_ident(v_key.name), v_key.child, purgeable.relation
+                USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'CALL dbperf.restrict_cascades() for its schema first.';
+        END IF;
+        v_condition := v_condition || pg_catalog.format(
+            ' AND NOT EXISTS (SELECT FROM %s AS c WHERE %s)', v_key.child, dbperf.key_match(v_key.key, 'c', 'r')
+        );
+    END LOOP;
+    RETURN v_condition;
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.purgeable(regclass) IS
+    'SQL condition for the rows (called r) that may be erased: marked before $1 and referenced by no row, alive or not. Raises 55000 if erasing would change other tables. Locks: ACCESS SHARE on the partitions.';

@@ -1,0 +1,28 @@
+CREATE OR REPLACE PROCEDURE dbperf.restore_cascades(schema_name name)
+LANGUAGE plpgsql -- no SET search_path: a procedure that has one cannot COMMIT
+AS $$
+DECLARE
+    v_tables CONSTANT regclass[] := dbperf.referencing_tables_of(restore_cascades.schema_name);
+    v_table regclass;
+    v_statement text;
+BEGIN
+    FOREACH v_table IN ARRAY v_tables LOOP -- one that refuses does so before the first one changes
+        FOR v_statement IN SELECT k.statement FROM dbperf.restore_keys(v_table) AS k WHERE k.statement LIKE 'SELECT %' LOOP
+            EXECUTE v_statement;
+        END LOOP;
+    END LOOP;
+    COMMIT;
+
+    FOREACH v_table IN ARRAY v_tables LOOP
+        LOOP
+            SELECT k.statement INTO v_statement FROM dbperf.restore_keys(v_table) AS k WHERE k.statement NOT LIKE 'SELECT %' LIMIT 1;
+            EXIT WHEN NOT FOUND;
+            CALL dbperf.run_online(v_statement);
+        END LOOP;
+        COMMIT;
+    END LOOP;
+END
+$$;
+
+COMMENT ON PROCEDURE dbperf.restore_cascades(name) IS
+    'Puts the foreign keys of the schema''s tables back as they were before restrict_cascades(): actions, names, comments, step by committed step. Raises 55000 while soft delete would make orphans of a cascade. Can be called again after an interruption. Locks: as restrict_cascades().';

@@ -1,0 +1,53 @@
+CREATE OR REPLACE FUNCTION dbperf.soft_delete_guards(relation regclass, hot boolean, on_deleted_key text)
+RETURNS TABLE (guarded regclass, name name, definition text)
+LANGUAGE sql STABLE STRICT
+SET search_path = ''
+AS $$
+    WITH tree AS (
+        SELECT t.relation, c.relkind = 'p' OR c.relispartition AS partitioned, t.relation = soft_delete_guards.relation AS is_root
+        FROM dbperf.table_tree(soft_delete_guards.relation) AS t (relation)
+        JOIN pg_catalog.pg_class AS c ON c.oid = t.relation
+    ),
+    referencing AS (
+        SELECT pg_catalog.string_agg(DISTINCT pg_catalog.quote_ident(u.name), ', ') AS columns
+        FROM dbperf.outbound_keys(soft_delete_guards.relation) AS k
+        CROSS JOIN pg_catalog.unnest(k.columns) AS u (name)
+    )
+    SELECT t.relation, g.name::name, pg_catalog.format(g.definition, pg_catalog.quote_ident(g.name), t.relation)
+    FROM tree AS t
+    CROSS JOIN referencing AS r
+    CROSS JOIN LATERAL (
+        VALUES
+            (NOT t.partitioned, 'dbperf_queue_deletion',
+             'CREATE TRIGGER %s BEFORE DELETE ON %s FOR EACH ROW EXECUTE FUNCTION dbperf.queue_deletion()'),
+            (NOT t.partitioned, 'dbperf_mark_deleted',
+             'CREATE TRIGGER %s AFTER DELETE ON %s FOR EACH STATEMENT EXECUTE FUNCTION dbperf.mark_deleted()'),
+            (t.partitioned, 'dbperf_keep_deleted',
+             'CREATE TRIGGER %s AFTER DELETE ON %s REFERENCING OLD TABLE AS removed_rows FOR EACH STATEMENT EXECUTE FUNCTION dbperf.keep_deleted()'),
+            (true, 'dbperf_refuse_truncate',
+             'CREATE TRIGGER %s BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION dbperf.refuse_truncate()'),
+            (true, 'dbperf_record_deletion',
+             'CREATE TRIGGER %s AFTER UPDATE OF deleted_at, deleted_batch ON %s FOR EACH STATEMENT EXECUTE FUNCTION dbperf.record_deletion()'),
+            -- the row triggers of a root stand on its partitions too, also on those that are still to come
+            (t.is_root, 'dbperf_refuse_false_mark',
+             'CREATE TRIGGER %s BEFORE UPDATE OF deleted_at, deleted_batch ON %s FOR EACH ROW'
+             ' WHEN ((OLD.deleted_at, OLD.deleted_batch) IS DISTINCT FROM (NEW.deleted_at, NEW.deleted_batch)'
+             ' AND (OLD.deleted_at IS NULL AND NEW.deleted_at = pg_catalog.transaction_timestamp()'
+             ' AND NEW.deleted_batch = pg_catalog.pg_current_xact_id()::text::bigint) IS NOT TRUE)'
+             ' EXECUTE FUNCTION dbperf.refuse_false_mark()'),
+            (t.is_root AND EXISTS (SELECT FROM dbperf.inbound_keys(soft_delete_guards.relation)), 'dbperf_restrict_deletion',
+             'CREATE CONSTRAINT TRIGGER %s AFTER UPDATE OF deleted_at ON %s DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW'
+             ' WHEN (OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL) EXECUTE FUNCTION dbperf.restrict_deletion()'),
+            (t.is_root AND NOT soft_delete_guards.hot AND r.columns IS NOT NULL, 'dbperf_refuse_deleted_parent',
+             'CREATE TRIGGER %s BEFORE INSERT OR UPDATE OF ' || r.columns || ' ON %s FOR EACH ROW'
+             ' WHEN (NEW.deleted_at IS NULL) EXECUTE FUNCTION dbperf.refuse_deleted_parent()'),
+            (t.is_root AND NOT soft_delete_guards.hot, 'dbperf_meet_deleted_key',
+             'CREATE TRIGGER %s BEFORE INSERT ON %s FOR EACH ROW WHEN (NEW.deleted_at IS NULL)'
+             ' EXECUTE FUNCTION dbperf.meet_deleted_key(' || pg_catalog.quote_literal(soft_delete_guards.on_deleted_key) || ')')
+    ) AS g (wanted, name, definition)
+    WHERE g.wanted
+    ORDER BY t.relation, g.name
+$$;
+
+COMMENT ON FUNCTION dbperf.soft_delete_guards(regclass, boolean, text) IS
+    'The triggers that soft delete needs on the table and on each of its partitions, as they are now. Locks: ACCESS SHARE on the partitions.';

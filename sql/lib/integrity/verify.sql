@@ -1,0 +1,48 @@
+CREATE OR REPLACE FUNCTION dbperf.verify(relation regclass)
+RETURNS TABLE (severity text, check_name text, subject text, rows bigint, message text)
+LANGUAGE plpgsql VOLATILE STRICT
+SET search_path = ''
+SET row_security = off
+AS $$
+DECLARE
+    v_table record;
+    v_half bigint;
+BEGIN
+    SELECT t.* INTO v_table FROM dbperf.soft_delete_table AS t WHERE t.relation = verify.relation;
+
+    RETURN QUERY
+        SELECT 'problem', CASE o.reason WHEN 'missing' THEN 'orphan' ELSE 'child of a deleted row' END, o.key_name::text, pg_catalog.count(*),
+               pg_catalog.format(
+                   '%s rows of %s reference rows of %s that are %s, such as %s', pg_catalog.count(*), verify.relation, o.parent, o.reason,
+                   pg_catalog.min(o.row_key::text)
+               )
+        FROM dbperf.orphans(verify.relation) AS o
+        GROUP BY o.reason, o.key_name, o.parent
+        ORDER BY o.key_name, o.reason;
+
+    RETURN QUERY
+        SELECT 'problem', 'constraint not valid', k.conname::text, NULL::bigint,
+               pg_catalog.format('constraint %I of %s is not valid: old rows may break it', k.conname, k.conrelid::regclass)
+        FROM pg_catalog.pg_constraint AS k
+        WHERE k.conrelid IN (SELECT dbperf.table_tree(verify.relation)) AND NOT k.convalidated
+        ORDER BY k.conname;
+
+    IF v_table.relation IS NOT NULL THEN
+        RETURN QUERY SELECT g.severity, g.check_name, g.subject, NULL::bigint, g.message FROM dbperf.verify_guards(v_table.relation) AS g;
+    END IF;
+    IF dbperf.has_soft_delete(verify.relation) THEN
+        EXECUTE pg_catalog.format(
+            'SELECT count(*) FROM %s AS r WHERE (r.deleted_at IS NOT NULL OR r.deleted_batch IS NOT NULL) AND NOT EXISTS ('
+            'SELECT FROM dbperf.deletion AS d WHERE d.batch = r.deleted_batch AND d.deleted_at = r.deleted_at AND d.relation = $1)',
+            verify.relation
+        ) INTO v_half USING verify.relation;
+        IF v_half > 0 THEN
+            RETURN QUERY SELECT 'problem', 'unknown mark', 'deleted_batch', v_half,
+                pg_catalog.format('%s rows of %s have marks that no recorded deletion made', v_half, verify.relation);
+        END IF;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.verify(regclass) IS
+    'What is wrong with the table''s integrity: orphans, live children of deleted rows, constraints that are not valid, guards of soft delete that are missing, disabled or changed, marks that no deletion made; severity problem or note, check, subject, number of rows, a sentence. Reads the whole table. Locks: ACCESS SHARE on the table and those it references.';
