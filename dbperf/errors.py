@@ -130,7 +130,12 @@ def sentence(error: BaseException) -> str:
         parts = [diag.message_primary or "", diag.message_detail or "", diag.message_hint or ""]
         # "x; detail; hint": the server ends details with a full stop, messages without
         cleaned = [part.strip().rstrip(".") for part in parts if part]
-        text = "; ".join(cleaned[:1] + [part[:1].lower() + part[1:] for part in cleaned[1:]])
+        text = "; ".join(cleaned[:1] + [_continued(part) for part in cleaned[1:]])
     else:
         text = str(error) or type(error).__name__
     return " ".join(text.split())
+
+
+def _continued(part: str) -> str:
+    """*part* after a semicolon; SQL keeps its capitals."""
+    return part[:1].lower() + part[1:] if part[1:2].islower() else part
