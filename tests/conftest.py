@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from dbperf import legacy
+from dbperf.migrations import migrate
 from dbperf.server import Server
 from tests.support import Cluster
 
@@ -120,6 +121,14 @@ def legacy_template(cluster: Cluster) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def migrated_template(cluster: Cluster, empty_template: str) -> str:
+    """A database that dbperf has migrated, without a row."""
+    name = cluster.create_database("dbperf_test_migrated", empty_template)
+    migrate(cluster.dsn(name))
+    return name
+
+
 _numbers = itertools.count(1)
 
 
@@ -140,6 +149,12 @@ def empty_db(cluster: Cluster, empty_template: str) -> Iterator[str]:
 def legacy_db(cluster: Cluster, legacy_template: str) -> Iterator[str]:
     """DSN of a legacy database of the plain owner."""
     yield from _clone(cluster, legacy_template)
+
+
+@pytest.fixture
+def migrated_db(cluster: Cluster, migrated_template: str) -> Iterator[str]:
+    """DSN of a migrated database without a row."""
+    yield from _clone(cluster, migrated_template)
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ BEGIN
     END IF;
     SELECT pg_catalog.string_agg(pg_catalog.quote_ident(s.column_name), ', ') INTO v_settled
     FROM dbperf.settled_column AS s
-    WHERE s.relation = check_exact.relation AND s.column_name = ANY (check_exact.columns);
+    WHERE coalesce(pg_catalog.pg_partition_root(s.relation), s.relation) = coalesce(pg_catalog.pg_partition_root(check_exact.relation), check_exact.relation)
+      AND s.column_name = ANY (check_exact.columns);
     IF v_settled IS NOT NULL THEN
         RAISE EXCEPTION '% of % is settled money and stays numeric', v_settled, check_exact.relation
             USING ERRCODE = 'DP004', HINT = 'Leave it out.';

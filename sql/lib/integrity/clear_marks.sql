@@ -4,15 +4,16 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = ''
 AS $$
 DECLARE
+    v_root CONSTANT regclass := coalesce(pg_catalog.pg_partition_root(clear_marks.relation), clear_marks.relation);
     v_rows bigint;
 BEGIN
-    INSERT INTO dbperf.delete_ticket (xid, relation, purpose) VALUES (pg_catalog.pg_current_xact_id(), clear_marks.relation, 'undelete');
+    INSERT INTO dbperf.delete_ticket (xid, relation, purpose) VALUES (pg_catalog.pg_current_xact_id(), v_root, 'undelete');
     EXECUTE pg_catalog.format(
         'UPDATE %s AS r SET deleted_at = NULL, deleted_batch = NULL WHERE r.deleted_at IS NOT NULL AND %s', clear_marks.relation, clear_marks.condition
     );
     GET DIAGNOSTICS v_rows = ROW_COUNT;
     DELETE FROM dbperf.delete_ticket AS t
-    WHERE t.xid = pg_catalog.pg_current_xact_id() AND t.relation = clear_marks.relation AND t.purpose = 'undelete';
+    WHERE t.xid = pg_catalog.pg_current_xact_id() AND t.relation = v_root AND t.purpose = 'undelete';
     RETURN v_rows;
 END
 $$;

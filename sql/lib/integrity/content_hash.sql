@@ -9,21 +9,23 @@ SET intervalstyle = 'postgres'
 SET extra_float_digits = 1
 SET bytea_output = 'hex'
 SET lc_monetary = 'C'
+SET quote_all_identifiers = off
 SET xmlbinary = 'base64'
 SET row_security = off -- what a policy hides is content too
 AS $$
 DECLARE
     v_columns text;
-    v_marks text := '';
+    v_marks text;
 BEGIN
     -- by name: the order of columns is no content
     SELECT pg_catalog.string_agg(pg_catalog.format('r.%I', a.attname), ', ' ORDER BY a.attname COLLATE "C") INTO v_columns
     FROM pg_catalog.pg_attribute AS a
     WHERE a.attrelid = content_hash.relation AND a.attnum > 0 AND NOT a.attisdropped
-      AND NOT (dbperf.has_soft_delete(content_hash.relation) AND a.attname IN ('deleted_at', 'deleted_batch'));
-    IF dbperf.has_soft_delete(content_hash.relation) THEN -- a live row has the hash that it had without marks
-        v_marks := ' || CASE WHEN r.deleted_at IS NULL AND r.deleted_batch IS NULL THEN '''' ELSE ROW(r.deleted_at, r.deleted_batch)::text END';
-    END IF;
+      AND a.attname NOT IN ('deleted_at', 'deleted_batch');
+    -- a live row has the hash that it had before it could be marked
+    SELECT coalesce(pg_catalog.string_agg(pg_catalog.format(' || coalesce(%L || r.%I::text, '''')', a.attname || ' ', a.attname), '' ORDER BY a.attname), '') INTO v_marks
+    FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = content_hash.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attname IN ('deleted_at', 'deleted_batch');
 
     -- sums, not XOR: a row that is there twice must count twice; MD5, because hashtext() may change between versions
     RETURN QUERY EXECUTE pg_catalog.format(

@@ -7,15 +7,13 @@ DECLARE
     v_relation CONSTANT regclass := dbperf.active_view_table(TG_RELID);
     v_condition text;
 BEGIN
-    SELECT pg_catalog.string_agg(pg_catalog.format('t.%1$I = ($1).%1$I', a.attname), ' AND ') INTO v_condition
-    FROM pg_catalog.pg_index AS i
-    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-    WHERE i.indrelid = v_relation AND i.indisprimary;
+    SELECT dbperf.unique_match(i.indexrelid, 't', '($1)') INTO v_condition
+    FROM pg_catalog.pg_index AS i WHERE i.indrelid = v_relation AND i.indisprimary;
 
     IF v_condition IS NULL THEN
         -- without a primary key: one of the rows that are the same in every byte
         SELECT pg_catalog.format(
-            't.ctid = (SELECT s.ctid FROM ONLY %s AS s WHERE s.deleted_at IS NULL AND ROW(%s) OPERATOR(pg_catalog.*=) ROW(%s) LIMIT 1)', v_relation,
+            't.ctid = (SELECT s.ctid FROM ONLY %s AS s WHERE s.deleted_at IS NULL AND ROW(%s)::record OPERATOR(pg_catalog.*=) ROW(%s)::record LIMIT 1)', v_relation,
             pg_catalog.string_agg(pg_catalog.format('s.%I', a.attname), ', ' ORDER BY a.attnum),
             pg_catalog.string_agg(pg_catalog.format('($1).%I', a.attname), ', ' ORDER BY a.attnum)
         ) INTO v_condition

@@ -4,7 +4,13 @@ LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = ''
 AS $$
     SELECT pg_catalog.string_agg(
-        pg_catalog.format('%s.%I OPERATOR(%I.%s) %s.%I', key_match.parent, p.attname, n.nspname, o.oprname, key_match.child, c.attname),
+        pg_catalog.format(
+            '%s.%I%s OPERATOR(%I.%s) %s.%I', key_match.parent, p.attname,
+            (SELECT pg_catalog.format(' COLLATE %I.%I', s.nspname, l.collname)
+             FROM pg_catalog.pg_collation AS l JOIN pg_catalog.pg_namespace AS s ON s.oid = l.collnamespace
+             WHERE l.oid = p.attcollation AND p.attcollation <> c.attcollation),
+            n.nspname, o.oprname, key_match.child, c.attname
+        ),
         ' AND ' ORDER BY u.place
     )
     FROM pg_catalog.pg_constraint AS k
@@ -19,4 +25,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION dbperf.key_match(oid, text, text) IS
-    'SQL condition by which the foreign key joins the row called child to the row called parent, with the operators that the key itself uses. Locks: none.';
+    'SQL condition by which the foreign key joins the row called child to the row called parent, with the operators that the key itself uses and the parent''s collation. Locks: none.';

@@ -10,13 +10,9 @@ DECLARE
     v_batch bigint;
 BEGIN
     FOR v_index IN
-        SELECT pg_catalog.string_agg(pg_catalog.format('t.%1$I = ($1).%1$I', a.attname), ' AND ') AS condition,
-               pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ') AS columns
+        SELECT dbperf.unique_match(i.indexrelid, 't', '($1)') AS condition, i.indexrelid::regclass AS index
         FROM pg_catalog.pg_index AS i
-        CROSS JOIN pg_catalog.unnest(i.indkey::smallint[]) WITH ORDINALITY AS u (attnum, place)
-        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = u.attnum
-        WHERE i.indrelid = TG_RELID AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL AND u.place <= i.indnkeyatts
-        GROUP BY i.indexrelid
+        WHERE i.indrelid = TG_RELID AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL
         ORDER BY i.indexrelid
     LOOP
         -- the lock waits for whoever is deleting the row now, and for the upsert that would meet it after us
@@ -27,12 +23,13 @@ BEGIN
         CONTINUE WHEN v_deleted IS NOT TRUE;
 
         IF TG_ARGV[0] = 'revive' THEN
+            -- not here: DO UPDATE may not update a row that its own command has updated
             PERFORM dbperf.refuse_marked_parents(TG_RELID, pg_catalog.format('r.ctid = %L', v_place), NULL);
-            PERFORM dbperf.clear_marks(TG_RELID, pg_catalog.format('r.ctid = %L', v_place));
+            INSERT INTO dbperf.delete_queue (xid, relation, place) VALUES (pg_catalog.pg_current_xact_id(), TG_RELID, v_place::tid);
         ELSE
             RAISE EXCEPTION 'a deleted row of % has this key already', TG_RELID::regclass
                 USING ERRCODE = 'unique_violation',
-                      DETAIL = pg_catalog.format('Key (%s); it was deleted in batch %s.', v_index.columns, v_batch),
+                      DETAIL = pg_catalog.format('Unique index %s; the row was deleted in batch %s.', v_index.index, v_batch),
                       HINT = pg_catalog.format('Bring it back with dbperf.undelete(%s), or enable soft delete with on_deleted_key => ''revive''.', v_batch);
         END IF;
     END LOOP;
@@ -41,6 +38,6 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.meet_deleted_key() IS
-    'Trigger, BEFORE INSERT FOR EACH ROW, not on hot tables: an INSERT, upserts included, that meets a unique key of a deleted row is refused (23505) or revives the row, by the trigger''s argument; else ON CONFLICT would update a row that stays hidden. Locks: ROW SHARE on the table, FOR NO KEY UPDATE on the row that has the key.';
+    'Trigger, BEFORE INSERT FOR EACH ROW, not on hot tables: an INSERT, upserts included, that meets a unique key of a deleted row is refused (23505), or queues the row to be revived, by the trigger''s argument; else ON CONFLICT would update a row that stays hidden. Locks: ROW SHARE on the table, FOR NO KEY UPDATE on the row that has the key.';
 
 REVOKE EXECUTE ON FUNCTION dbperf.meet_deleted_key() FROM PUBLIC;

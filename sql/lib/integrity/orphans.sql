@@ -6,20 +6,31 @@ SET row_security = off -- a policy must not hide a parent, nor an orphan
 AS $$
 DECLARE
     v_key record;
+    v_child text;
     v_is_alive text;
 BEGIN
-    FOR v_key IN SELECT k.key, k.name, k.child, k.parent, k.columns FROM dbperf.outbound_keys(orphans.relation) AS k ORDER BY k.name LOOP
+    FOR v_key IN
+        SELECT o.*, k.confrelid::regclass AS referenced, k.confmatchtype = 'f' AS is_full, c.relkind = 'p' AS child_is_partitioned, p.relkind = 'p' AS parent_is_partitioned
+        FROM dbperf.outbound_keys(orphans.relation) AS o
+        JOIN pg_catalog.pg_constraint AS k ON k.oid = o.key
+        JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
+        JOIN pg_catalog.pg_class AS p ON p.oid = k.confrelid
+        ORDER BY o.name
+    LOOP
+        -- a key ends at the table itself: tables that inherit from it (INHERITS) are not its matter
+        v_child := CASE WHEN v_key.child_is_partitioned THEN '' ELSE 'ONLY ' END || v_key.child;
         v_is_alive := CASE WHEN dbperf.has_soft_delete(v_key.child) THEN ' AND r.deleted_at IS NULL' ELSE '' END;
         RETURN QUERY EXECUTE pg_catalog.format(
             'SELECT %L::name, $1, %s, %L FROM %s AS r WHERE (%s) AND NOT EXISTS (SELECT FROM %s AS p WHERE %s)',
-            v_key.name, dbperf.row_key(v_key.child), 'missing', v_key.child,
-            (SELECT pg_catalog.string_agg(pg_catalog.format('r.%I IS NOT NULL', u.name), ' AND ') FROM pg_catalog.unnest(v_key.columns) AS u (name)),
-            v_key.parent, dbperf.key_match(v_key.key, 'r', 'p')
+            v_key.name, dbperf.row_key(v_key.child), 'missing', v_child,
+            (SELECT pg_catalog.string_agg(pg_catalog.format('r.%I IS NOT NULL', u.name), CASE WHEN v_key.is_full THEN ' OR ' ELSE ' AND ' END)
+             FROM pg_catalog.unnest(v_key.columns) AS u (name)),
+            CASE WHEN v_key.parent_is_partitioned THEN '' ELSE 'ONLY ' END || v_key.referenced, dbperf.key_match(v_key.key, 'r', 'p')
         ) USING v_key.parent;
         IF dbperf.has_soft_delete(v_key.parent) THEN
             RETURN QUERY EXECUTE pg_catalog.format(
                 'SELECT %L::name, $1, %s, %L FROM %s AS r JOIN %s AS p ON %s WHERE p.deleted_at IS NOT NULL%s',
-                v_key.name, dbperf.row_key(v_key.child), 'deleted', v_key.child, v_key.parent, dbperf.key_match(v_key.key, 'r', 'p'), v_is_alive
+                v_key.name, dbperf.row_key(v_key.child), 'deleted', v_child, v_key.parent, dbperf.key_match(v_key.key, 'r', 'p'), v_is_alive
             ) USING v_key.parent;
         END IF;
     END LOOP;

@@ -7,7 +7,8 @@ BEGIN
     -- clearing marks is an UPDATE of the same columns
     IF NOT EXISTS (
         SELECT FROM dbperf.delete_ticket AS t
-        WHERE t.xid = pg_catalog.pg_current_xact_id() AND t.relation = TG_RELID AND t.purpose = 'undelete'
+        WHERE t.xid = pg_catalog.pg_current_xact_id() AND t.purpose = 'undelete'
+          AND t.relation = coalesce(pg_catalog.pg_partition_root(TG_RELID), TG_RELID)
     ) THEN
         PERFORM dbperf.note_deletion(TG_RELID);
     END IF;

@@ -17,10 +17,10 @@ BEGIN
         -- nobody may be marking them; what was marked while we waited, only a new look sees
         EXECUTE pg_catalog.format('SELECT FROM %s AS p WHERE %s FOR SHARE OF p', v_key.parent, v_rows);
         EXECUTE pg_catalog.format(
-            'SELECT p.deleted_batch FROM %s AS p WHERE p.deleted_at IS NOT NULL AND p.deleted_batch IS DISTINCT FROM $1 AND %s LIMIT 1',
+            'SELECT coalesce(p.deleted_batch, 0) FROM %s AS p WHERE p.deleted_at IS NOT NULL AND p.deleted_batch IS DISTINCT FROM $1 AND %s LIMIT 1',
             v_key.parent, v_rows
         ) INTO v_blocking USING refuse_marked_parents.batch;
-        IF FOUND AND v_blocking IS NOT NULL THEN
+        IF v_blocking IS NOT NULL THEN -- EXECUTE does not set FOUND
             RAISE EXCEPTION 'rows of % would come back below deleted rows of %', refuse_marked_parents.relation, v_key.parent
                 USING ERRCODE = 'foreign_key_violation',
                       DETAIL = pg_catalog.format('Foreign key %I; the referenced rows were deleted in batch %s.', v_key.name, v_blocking),

@@ -22,6 +22,15 @@ BEGIN
     WHERE k.conrelid = replace_key.relation AND k.contype = 'f' AND k.conname = v_temporary;
     SELECT c.relkind = 'p' INTO v_is_partitioned FROM pg_catalog.pg_class AS c WHERE c.oid = replace_key.relation;
 
+    RETURN QUERY -- a change that was interrupted between its last steps, in whichever direction
+        SELECT pg_catalog.format(
+            'ALTER TABLE %s RENAME CONSTRAINT %I TO %I', l.conrelid::regclass, v_temporary, coalesce(replace_key.leaf_names ->> l.conrelid::text, replace_key.key_name)
+        )
+        FROM dbperf.table_tree(replace_key.relation) AS t (relation)
+        JOIN pg_catalog.pg_constraint AS l ON l.conrelid = t.relation AND l.contype = 'f' AND l.conname = v_temporary
+        WHERE t.relation <> replace_key.relation AND dbperf.root_key(l.oid) = v_stands.oid
+        ORDER BY l.conrelid;
+
     IF v_stands.oid IS NOT NULL AND NOT v_stands.is_it THEN
         v_definition := dbperf.key_definition(
             v_stands.oid, replace_key.on_delete, replace_key.on_update, replace_key.delete_columns, replace_key.is_deferrable, replace_key.is_deferred
@@ -31,7 +40,7 @@ BEGIN
             SELECT t.relation, k.oid AS key, k.convalidated AS is_valid
             FROM dbperf.table_tree(replace_key.relation) AS t (relation)
             JOIN pg_catalog.pg_class AS c ON c.oid = t.relation AND c.relkind = 'r'
-            LEFT JOIN pg_catalog.pg_constraint AS k ON k.conrelid = t.relation AND k.contype = 'f' AND k.conname = v_temporary
+            LEFT JOIN pg_catalog.pg_constraint AS k ON k.conrelid = t.relation AND k.contype = 'f' AND k.conname = v_temporary AND dbperf.root_key(k.oid) <> v_stands.oid
             ORDER BY t.relation
         LOOP
             IF v_leaf.key IS NULL THEN
@@ -49,6 +58,14 @@ BEGIN
             );
             RETURN NEXT;
         END IF;
+        RETURN QUERY -- the comments on the keys of the partitions would go with those
+            SELECT pg_catalog.format('COMMENT ON CONSTRAINT %I ON %s IS %L', v_temporary, l.conrelid::regclass, pg_catalog.obj_description(l.oid, 'pg_constraint'))
+            FROM dbperf.table_tree(replace_key.relation) AS t (relation)
+            JOIN pg_catalog.pg_constraint AS l ON l.conrelid = t.relation AND l.contype = 'f' AND l.conparentid <> 0 AND l.confrelid = v_stands.confrelid
+            LEFT JOIN pg_catalog.pg_constraint AS k ON k.conrelid = t.relation AND k.contype = 'f' AND k.conname = v_temporary AND dbperf.root_key(k.oid) <> v_stands.oid
+            WHERE t.relation <> replace_key.relation AND dbperf.root_key(l.oid) = v_stands.oid
+              AND pg_catalog.obj_description(l.oid, 'pg_constraint') IS DISTINCT FROM pg_catalog.obj_description(k.oid, 'pg_constraint')
+            ORDER BY l.conrelid;
         statement := pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', replace_key.relation, replace_key.key_name);
         RETURN NEXT;
     ELSIF v_stands.is_it THEN
@@ -66,16 +83,24 @@ BEGIN
         RETURN NEXT;
     END IF;
     FOR v_leaf IN
-        SELECT n.key::oid::regclass AS relation, n.value AS name
-        FROM pg_catalog.jsonb_each_text(replace_key.leaf_names) AS n
-        JOIN pg_catalog.pg_class AS c ON c.oid = n.key::oid
-        WHERE v_stands.is_it IS NOT TRUE
-           OR EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.conname = v_temporary AND k.conparentid <> 0)
-        ORDER BY c.oid
+        -- a partition that came since has no name kept
+        SELECT t.relation, coalesce(replace_key.leaf_names ->> t.relation::oid::text, replace_key.key_name) AS name
+        FROM dbperf.table_tree(replace_key.relation) AS t (relation)
+        WHERE t.relation <> replace_key.relation AND v_stands.is_it IS NOT TRUE
+        ORDER BY t.relation
     LOOP
         statement := pg_catalog.format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', v_leaf.relation, v_temporary, v_leaf.name);
         RETURN NEXT;
     END LOOP;
+    IF v_stands.is_it AND v_comes.oid IS NULL THEN
+        RETURN QUERY -- the server chose names for the partitions of the referenced table
+            SELECT pg_catalog.format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', replace_key.relation, l.conname, replace_key.leaf_names ->> l.confrelid::text)
+            FROM pg_catalog.pg_constraint AS l
+            WHERE l.conrelid = replace_key.relation AND l.contype = 'f' AND l.conparentid <> 0 AND l.confrelid <> v_stands.confrelid
+              AND dbperf.root_key(l.oid) = v_stands.oid AND l.conname <> replace_key.leaf_names ->> l.confrelid::text
+              AND l.confrelid NOT IN (SELECT dbperf.table_tree(replace_key.relation))
+            ORDER BY l.confrelid;
+    END IF;
     IF replace_key.comment IS DISTINCT FROM (CASE WHEN v_stands.is_it THEN pg_catalog.obj_description(v_stands.oid, 'pg_constraint') END) THEN
         statement := pg_catalog.format('COMMENT ON CONSTRAINT %I ON %s IS %L', replace_key.key_name, replace_key.relation, replace_key.comment);
         RETURN NEXT;

@@ -7,7 +7,7 @@ DECLARE
     v_statement text;
 BEGIN
     FOREACH v_table IN ARRAY v_tables LOOP -- one that refuses does so before the first one changes
-        FOR v_statement IN SELECT k.statement FROM dbperf.restore_keys(v_table) AS k WHERE k.statement LIKE 'SELECT %' LOOP
+        FOR v_statement IN SELECT k.statement FROM dbperf.restore_keys(v_table) AS k WHERE k.statement OPERATOR(pg_catalog.~~) 'SELECT %' LOOP
             EXECUTE v_statement;
         END LOOP;
     END LOOP;
@@ -15,7 +15,7 @@ BEGIN
 
     FOREACH v_table IN ARRAY v_tables LOOP
         LOOP
-            SELECT k.statement INTO v_statement FROM dbperf.restore_keys(v_table) AS k WHERE k.statement NOT LIKE 'SELECT %' LIMIT 1;
+            SELECT k.statement INTO v_statement FROM dbperf.restore_keys(v_table) AS k WHERE k.statement OPERATOR(pg_catalog.!~~) 'SELECT %' LIMIT 1;
             EXIT WHEN NOT FOUND;
             CALL dbperf.run_online(v_statement);
         END LOOP;

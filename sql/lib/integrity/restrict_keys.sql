@@ -4,15 +4,28 @@ LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = ''
 AS $$
 DECLARE
+    v_new CONSTANT oid[] := ARRAY(
+        SELECT k.oid
+        FROM dbperf.outbound_keys(restrict_keys.relation) AS o
+        JOIN pg_catalog.pg_constraint AS k ON k.oid = o.key
+        WHERE (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
+          AND coalesce(pg_catalog.to_jsonb(k) ->> 'conenforced', 'true') = 'true' -- since 18; one that is not enforced does nothing
+          AND NOT EXISTS (
+              SELECT FROM dbperf.key_change AS x
+              WHERE x.relation = k.conrelid AND x.key_name = k.conname
+                 OR (x.relation = k.conrelid OR x.relation IN (SELECT pg_catalog.pg_partition_ancestors(k.conrelid)))
+                    AND dbperf.temporary_key_name(x.key_name) = k.conname
+          )
+    );
     v_orphans record;
 BEGIN
-    -- beforehand: rows that a checked key should not have let in would end the conversion half way
+    -- beforehand, and once: rows that a checked key should not have let in would end the conversion half way
     FOR v_orphans IN
-        SELECT o.key_name, o.parent, pg_catalog.count(*) AS rows, (pg_catalog.array_agg(o.row_key))[1:5] AS examples,
+        SELECT o.key_name, o.parent, pg_catalog.count(DISTINCT o.row_key) AS rows, (pg_catalog.array_agg(DISTINCT o.row_key))[1:5] AS examples,
                bool_or(k.convalidated) AS was_checked
         FROM dbperf.orphans(restrict_keys.relation) AS o
-        JOIN pg_catalog.pg_constraint AS k ON k.conname = o.key_name AND k.conrelid IN (SELECT dbperf.table_tree(restrict_keys.relation))
-        WHERE o.reason = 'missing' AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
+        JOIN pg_catalog.pg_constraint AS k ON k.oid = ANY (v_new) AND k.conname = o.key_name
+        WHERE v_new <> '{}' AND o.reason = 'missing'
         GROUP BY o.key_name, o.parent
     LOOP
         IF v_orphans.was_checked THEN
@@ -32,23 +45,19 @@ BEGIN
            k.condeferrable, k.condeferred,
            pg_catalog.obj_description(k.oid, 'pg_constraint'),
            pg_catalog.pg_get_constraintdef(k.oid)
-    FROM dbperf.outbound_keys(restrict_keys.relation) AS o
-    JOIN pg_catalog.pg_constraint AS k ON k.oid = o.key
-    WHERE (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
-      AND coalesce(pg_catalog.to_jsonb(k) ->> 'conenforced', 'true') = 'true' -- since 18; one that is not enforced does nothing
-      AND NOT EXISTS (
-          SELECT FROM dbperf.key_change AS x
-          WHERE x.relation = k.conrelid AND x.key_name = k.conname
-             OR x.relation IN (k.conrelid, pg_catalog.pg_partition_root(k.conrelid)) AND dbperf.temporary_key_name(x.key_name) = k.conname
-      );
+    FROM pg_catalog.pg_constraint AS k
+    WHERE k.oid = ANY (v_new);
 
     INSERT INTO dbperf.key_change_leaf (relation, key_name, leaf, leaf_key_name)
-    SELECT x.relation, x.key_name, l.conrelid, l.conname
+    -- of a partitioned table that is referenced too: errors name the key that the catalogue has for each of its partitions
+    SELECT x.relation, x.key_name, CASE WHEN l.conrelid = k.conrelid THEN l.confrelid ELSE l.conrelid END, l.conname
     FROM dbperf.key_change AS x
     JOIN pg_catalog.pg_constraint AS k ON k.conrelid = x.relation AND k.contype = 'f' AND k.conname = x.key_name
-    JOIN pg_catalog.pg_constraint AS l ON l.contype = 'f' AND l.conparentid <> 0 AND l.conrelid <> k.conrelid AND dbperf.root_key(l.oid) = k.oid
-    WHERE x.relation = restrict_keys.relation AND k.confdeltype = x.on_delete AND k.confupdtype = x.on_update -- not changed yet
-      AND l.conrelid IN (SELECT dbperf.table_tree(restrict_keys.relation))
+    JOIN pg_catalog.pg_constraint AS l ON l.contype = 'f' AND l.conparentid <> 0 AND dbperf.root_key(l.oid) = k.oid
+    WHERE x.relation IN (SELECT dbperf.table_tree(restrict_keys.relation))
+      AND k.confdeltype = x.on_delete AND k.confupdtype = x.on_update -- not changed yet
+      AND (l.conrelid = k.conrelid) <> (l.confrelid = k.confrelid)
+    ORDER BY l.conrelid = k.conrelid -- a table that references itself: the name on the referencing partition
     ON CONFLICT ON CONSTRAINT key_change_leaf_pkey DO NOTHING;
 
     RETURN QUERY

@@ -9,7 +9,7 @@ AS $$
                 pg_catalog.format('%L, r.%I', a.attname, a.attname), ', ' ORDER BY pg_catalog.array_position(i.indkey::smallint[], a.attnum)
             ))
             FROM pg_catalog.pg_index AS i
-            JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+            JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::smallint[])[0:i.indnkeyatts - 1])
             WHERE i.indrelid = row_key.relation AND i.indisprimary
             HAVING pg_catalog.count(*) > 0
         ),

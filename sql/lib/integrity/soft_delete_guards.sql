@@ -43,7 +43,12 @@ AS $$
              ' WHEN (NEW.deleted_at IS NULL) EXECUTE FUNCTION dbperf.refuse_deleted_parent()'),
             (t.is_root AND NOT soft_delete_guards.hot, 'dbperf_meet_deleted_key',
              'CREATE TRIGGER %s BEFORE INSERT ON %s FOR EACH ROW WHEN (NEW.deleted_at IS NULL)'
-             ' EXECUTE FUNCTION dbperf.meet_deleted_key(' || pg_catalog.quote_literal(soft_delete_guards.on_deleted_key) || ')')
+             ' EXECUTE FUNCTION dbperf.meet_deleted_key(' || pg_catalog.quote_literal(soft_delete_guards.on_deleted_key) || ')'),
+            (t.is_root AND NOT soft_delete_guards.hot AND soft_delete_guards.on_deleted_key = 'revive', 'dbperf_revive_deleted',
+             'CREATE TRIGGER %s BEFORE UPDATE ON %s FOR EACH ROW WHEN (OLD.deleted_at IS NOT NULL AND NEW.deleted_at IS NOT NULL)'
+             ' EXECUTE FUNCTION dbperf.revive_deleted()'),
+            (t.is_root AND NOT soft_delete_guards.hot AND soft_delete_guards.on_deleted_key = 'revive', 'dbperf_revive_rest',
+             'CREATE TRIGGER %s AFTER INSERT ON %s FOR EACH STATEMENT EXECUTE FUNCTION dbperf.revive_deleted()')
     ) AS g (wanted, name, definition)
     WHERE g.wanted
     ORDER BY t.relation, g.name

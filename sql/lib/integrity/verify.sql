@@ -10,6 +10,18 @@ DECLARE
 BEGIN
     SELECT t.* INTO v_table FROM dbperf.soft_delete_table AS t WHERE t.relation = verify.relation;
 
+    IF v_table.relation IS NOT NULL THEN
+        RETURN QUERY SELECT g.severity, g.check_name, g.subject, NULL::bigint, g.message FROM dbperf.verify_guards(v_table.relation) AS g;
+    END IF;
+
+    IF EXISTS (
+        SELECT FROM dbperf.table_tree(verify.relation) AS t (relation)
+        JOIN pg_catalog.pg_class AS c ON c.oid = t.relation WHERE c.relforcerowsecurity
+    ) THEN
+        RETURN QUERY SELECT 'problem', 'not readable', verify.relation::text, NULL::bigint,
+            pg_catalog.format('FORCE ROW LEVEL SECURITY may hide rows of %s: its rows were not checked', verify.relation);
+        RETURN;
+    END IF;
     RETURN QUERY
         SELECT 'problem', CASE o.reason WHEN 'missing' THEN 'orphan' ELSE 'child of a deleted row' END, o.key_name::text, pg_catalog.count(*),
                pg_catalog.format(
@@ -27,9 +39,6 @@ BEGIN
         WHERE k.conrelid IN (SELECT dbperf.table_tree(verify.relation)) AND NOT k.convalidated
         ORDER BY k.conname;
 
-    IF v_table.relation IS NOT NULL THEN
-        RETURN QUERY SELECT g.severity, g.check_name, g.subject, NULL::bigint, g.message FROM dbperf.verify_guards(v_table.relation) AS g;
-    END IF;
     IF dbperf.has_soft_delete(verify.relation) THEN
         EXECUTE pg_catalog.format(
             'SELECT count(*) FROM %s AS r WHERE (r.deleted_at IS NOT NULL OR r.deleted_batch IS NOT NULL) AND NOT EXISTS ('
