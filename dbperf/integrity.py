@@ -41,7 +41,7 @@ def qualified(conn: psycopg.Connection, table: str) -> str:
     with conn.transaction():
         try:
             row = conn.execute("SELECT to_regclass(%s)::oid", [table]).fetchone()
-        except pg_errors.InvalidName:
+        except (pg_errors.InvalidName, pg_errors.SyntaxError):
             row = None
         if row is None or row[0] is None:
             raise UsageError(f"there is no table {table}: name it as in SQL, with its schema if need be")

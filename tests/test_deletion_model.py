@@ -23,7 +23,7 @@ from dbperf import migrations
 EXAMPLES, STEPS = 20, 40
 
 TABLES = ("parent", "cold", "hot")
-IDS = 7
+IDS = 9
 COMMITTED, REPEATABLE, SERIALIZABLE = "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"
 UNIQUE, FOREIGN, TOO_OLD = "23505", "23503", "0A000"
 
@@ -132,6 +132,9 @@ class World:
     def waits(self) -> bool:
         """The foreign keys are checked at COMMIT."""
         return "parent" in self.partitioned
+
+    def part(self, table: str, number: int) -> int:
+        return number % 2 if table != "parent" and table in self.partitioned else 0
 
     def holds(self, relation: str, key: Key) -> bool:
         table, _, leaf = relation.partition("_")
@@ -345,11 +348,16 @@ class Deletions(RuleBasedStateMachine):
 
     @rule(turn=turns, table=tables, number=numbers, parent=st.none() | numbers)
     def insert(self, turn: Turn, table: str, number: int, parent: int | None) -> None:
-        value = next(self.values)
-        parent = None if table == "parent" or parent is None else parent % IDS
-        key = Key(
-            table, number % IDS, number // IDS % 2 if table != "parent" and table in self.world.partitioned else 0
+        s, value = self.begun(turn), next(self.values)
+        taken = {key.id for key in self.view(s) if key.table == table}
+        choices = [n for n in range(IDS) if n not in taken] * 4 + sorted(taken)
+        there = sorted(key.id for key in self.view(s) if key.table == "parent")
+        parent = (
+            None
+            if table == "parent" or parent is None
+            else [*there, *there, parent % IDS][parent % (2 * len(there) + 1)]
         )
+        key = Key(table, choices[number % len(choices)], self.world.part(table, number))
 
         def plan(state: State) -> Plan:
             refusals = self.child_refusals(state, table, parent) | ({UNIQUE} if key in state else set())
