@@ -139,6 +139,25 @@ def hot_line(before: psycopg.Connection, after: psycopg.Connection) -> Line:
     return ("heap-only updates of last_tick", share(before), share(after), "")
 
 
+def delete_line(before: psycopg.Connection, after: psycopg.Connection) -> Line:
+    """What is left of the history when somebody deletes one instrument; taken back on both sides."""
+
+    def lost(conn: psycopg.Connection) -> str:
+        tables = ("instruments", "alert_rules", "market_data", "alert_logs")
+        query = "SELECT " + " + ".join(f"(SELECT count(*) FROM {name})" for name in tables)
+        with conn.transaction(force_rollback=True):
+            first = conn.execute(query.encode()).fetchone() or (0,)
+            try:
+                with conn.transaction():
+                    conn.execute("DELETE FROM instruments WHERE id = 2")
+            except psycopg.errors.ForeignKeyViolation:
+                return "refused"
+            last = conn.execute(query.encode()).fetchone() or (0,)
+        return f"{first[0] - last[0]:,} rows lost"
+
+    return ("DELETE FROM instruments …", lost(before), lost(after), "")
+
+
 def load_file(conn: psycopg.Connection, path: Path) -> str:
     header = [name.lower() for name in CsvFile(path).header]
     rounded = ("volume",) if "volume" in header else ()
@@ -175,6 +194,7 @@ def run(path: Path) -> None:
             "queries (median, prepared, warm)": query_lines(before, after),
             "inserts, rows": insert_lines(before, after),
             "what they pay for": [*size_lines(before, after), hot_line(before, after)],
+            "one instrument is deleted by mistake": [delete_line(before, after)],
         }
         step(f"dbperf load {path} --table market_data --instrument {SYMBOL} --create-instrument --round volume")
         loaded = load_file(after, path)

@@ -23,7 +23,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from dbperf import legacy
-from dbperf.migrations import migrate, rollback, status
+from dbperf.migrations import files, migrate, rollback, status
 from dbperf.server import Server
 from tests import catalogue
 from tests.conftest import OWNER
@@ -34,12 +34,16 @@ pytestmark = pytest.mark.chaos
 #: What a kill can leave, as the database shows it; each must be met with either victim.
 STATES = {
     "nothing of dbperf": "killed before or inside the bootstrap transaction",
-    "bootstrapped": "adopted, no index migration begun",
+    "bootstrapped": "adopted, no other migration begun",
     "begun": "an index migration is recorded as begun, every index is valid",
     "half-dropped index": "DROP INDEX CONCURRENTLY left an invalid index",
     "half-built index": "CREATE INDEX CONCURRENTLY left an invalid index",
-    "between migrations": "some index migrations complete, the next one not begun",
+    "two keys": "a foreign key and its replacement are both there",
+    "some tables guarded": "soft delete is enabled on some tables only",
+    "between migrations": "some migrations complete, the next one not begun",
     "rollback begun": "a rollback is recorded as begun, every index is valid",
+    "two keys again": "a cascading key is back, its replacement not yet gone",
+    "some tables unguarded": "soft delete is disabled on some tables already",
     "half-restored index": "CREATE INDEX CONCURRENTLY of a rollback left an invalid index",
     "complete": "nothing was left to do",
 }
@@ -116,12 +120,15 @@ WAITING = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_d
 #: It has begun to change an index and waits for a transaction of ours: not just a build that is passing by.
 WAITING_INSIDE = f"{WAITING} AND EXISTS (SELECT FROM pg_index WHERE NOT indisvalid)"
 COMPLETE = "SELECT count(*) >= {} FROM dbperf.migration WHERE applied_at IS NOT NULL"
+BEGUN = "SELECT EXISTS (SELECT FROM dbperf.migration WHERE id LIKE '{}%' AND applied_at IS NULL)"
+#: Migrations of the bootstrap transaction: 0001, 0002, 0006.
+BOOTSTRAP = sum(m.bootstrap for m in files.migrations())
 
 Steer = Callable[[Steering, subprocess.Popen[bytes], random.Random], None]
 
 
 def anywhere(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
-    steering.pause(1.2)
+    steering.pause(1.8)
 
 
 def waiting_to_begin(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
@@ -146,10 +153,52 @@ def inside_a_build(steering: Steering, run: subprocess.Popen[bytes], rng: random
 
 def after_a_migration(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
     """The record of what comes next cannot be written: the last one is complete, the next not begun."""
-    steering.wait(run, COMPLETE.format(rng.choice([2, 2, 3, 4])))
+    steering.wait(run, COMPLETE.format(BOOTSTRAP + rng.choice([0, 0, 1, 2, 3, 4])))
     if run.poll() is None:
         steering.hold("dbperf.migration", "SHARE")
         steering.pause(0.05)
+
+
+def after_the_bootstrap(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
+    steering.wait(run, COMPLETE.format(BOOTSTRAP))
+    if run.poll() is None:
+        steering.hold("dbperf.migration", "SHARE")
+
+
+def before_a_key_goes(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
+    """Keys can be added and validated beside a reader, but not dropped; no index migration touches this table."""
+    steering.hold("alert_rules", "ACCESS SHARE")
+    steering.wait(run, WAITING)
+
+
+def before_a_key_goes_again(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
+    steering.wait(run, BEGUN.format("0007"))
+    before_a_key_goes(steering, run, rng)
+
+
+def to_the_end(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
+    run.wait()
+
+
+def before_the_next_table(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
+    """Soft delete comes, or goes, table by table."""
+    steering.wait(run, BEGUN.format("0008"))
+    steering.hold("market_data", "ACCESS SHARE")
+    steering.wait(run, WAITING)
+
+
+def back_to_indexes(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
+    """Once a rollback has rehearsed, which needs every lock for a moment."""
+    steering.wait(run, BEGUN.format("0005"))
+    steering.hold("instruments", "SHARE UPDATE EXCLUSIVE")
+    steering.wait(run, WAITING)
+
+
+def inside_a_build_again(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
+    steering.wait(run, BEGUN.format("0005"))
+    steering.hold("alert_logs", "ROW EXCLUSIVE")
+    steering.wait(run, WAITING_INSIDE)
+    steering.pause(0.02)
 
 
 UP: list[Steer] = [
@@ -159,21 +208,40 @@ UP: list[Steer] = [
     inside_a_build,
     after_a_migration,
     after_a_migration,
+    before_a_key_goes,
+    before_the_next_table,
 ]
-DOWN: list[Steer] = [anywhere, waiting_to_begin, inside_concurrently]
+DOWN: list[Steer] = [
+    anywhere,
+    back_to_indexes,
+    inside_a_build_again,
+    before_a_key_goes_again,
+    before_the_next_table,
+]
 
 #: How a state can be aimed at.
 AIM: dict[str, tuple[str, Steer]] = {
     "nothing of dbperf": ("up", anywhere),
-    "bootstrapped": ("up", after_a_migration),
+    "bootstrapped": ("up", after_the_bootstrap),
     "begun": ("up", waiting_to_begin),
     "half-dropped index": ("up", inside_concurrently),
+    "two keys": ("up", before_a_key_goes),
+    "some tables guarded": ("up", before_the_next_table),
     "between migrations": ("up", after_a_migration),
-    "rollback begun": ("down", waiting_to_begin),
+    "rollback begun": ("down", back_to_indexes),
+    "two keys again": ("down", before_a_key_goes_again),
+    "some tables unguarded": ("down", before_the_next_table),
     "half-built index": ("up", inside_a_build),
-    "half-restored index": ("down", inside_concurrently),
-    "complete": ("down", anywhere),
+    "half-restored index": ("down", inside_a_build_again),
+    "complete": ("down", to_the_end),
 }
+
+
+# Whether a replacement of a foreign key is there under its own name; how many tables have soft delete.
+_BETWEEN = """
+SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND conname LIKE '%\\_dbperf'),
+       (SELECT count(*) FROM pg_trigger WHERE tgname = 'dbperf_mark_deleted')
+"""
 
 
 def classify(conn: psycopg.Connection, direction: str) -> str:
@@ -188,10 +256,16 @@ def classify(conn: psycopg.Connection, direction: str) -> str:
             return "half-built index" if CREATED in invalid else "half-dropped index"
         if invalid:
             return "half-dropped index" if CREATED in invalid else "half-restored index"
+        row = conn.execute(_BETWEEN).fetchone()
+        assert row is not None
+        if row[0]:
+            return "two keys" if direction == "up" else "two keys again"
+        if 0 < row[1] < len(legacy.TABLES):
+            return "some tables guarded" if direction == "up" else "some tables unguarded"
         return "begun" if direction == "up" else "rollback begun"
     if direction == "down":
         return "between migrations"
-    if states["applied"] == 2:
+    if states["applied"] == BOOTSTRAP:
         return "bootstrapped"
     return "complete" if found.code == 0 else "between migrations"
 

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from dbperf import migrations
 
 #: Per world; more of them to hunt.
-EXAMPLES, STEPS = 20, 40
+EXAMPLES, STEPS = 14, 40
 
 TABLES = ("parent", "cold", "hot")
 IDS = 9
@@ -86,6 +86,10 @@ def orphans(state: State) -> State:
     return {k: r for k, r in state.items() if r.parent is not None and parent_of(state, r) is None}
 
 
+def below_marked(state: State) -> list[Key]:
+    return sorted(k for k, r in state.items() if r.mark is None and (p := parent_of(state, r)) and p.mark)
+
+
 class World:
     """A parent with a child table that has INSERT triggers and one that has not (hot)."""
 
@@ -107,14 +111,10 @@ class World:
         if table not in self.partitioned:
             conn.execute(f"CREATE TABLE {name} ({inner}, PRIMARY KEY (id))".encode())
         else:
-            other_order = (
-                "parent integer, value integer NOT NULL, gone text, part integer NOT NULL, id integer NOT NULL"
-            )
-            first = 3 if column == "id" else 1
-            key = "id" if column == "id" else "id, part"
+            first, key = (3, "id") if column == "id" else (1, "id, part")
             conn.execute(
                 f"""CREATE TABLE {name} ({inner}, PRIMARY KEY ({key})) PARTITION BY RANGE ({column});
-                CREATE TABLE {name}_0 ({other_order});
+                CREATE TABLE {name}_0 (parent integer, gone text, value integer NOT NULL, part integer NOT NULL, id integer NOT NULL);
                 ALTER TABLE {name}_0 DROP COLUMN gone;
                 ALTER TABLE {name} ATTACH PARTITION {name}_0 FOR VALUES FROM (MINVALUE) TO ({first});
                 CREATE TABLE {name}_1 PARTITION OF {name} FOR VALUES FROM ({first}) TO (MAXVALUE) PARTITION BY RANGE (id);
@@ -124,17 +124,13 @@ class World:
             self.relations += [f"{name}_{leaf}" for leaf in ("0", "1", "1a", "1b")]
         if table != "parent":
             action = "DEFERRABLE INITIALLY DEFERRED" if self.waits else "ON DELETE RESTRICT"
-            conn.execute(
-                f"ALTER TABLE {name} ADD FOREIGN KEY (parent) REFERENCES {self.name}.parent (id) {action}".encode()
-            )
+            key = f"FOREIGN KEY (parent) REFERENCES {self.name}.parent (id) {action}"
+            conn.execute(f"ALTER TABLE {name} ADD {key}".encode())
 
     @property
     def waits(self) -> bool:
         """The foreign keys are checked at COMMIT."""
         return "parent" in self.partitioned
-
-    def part(self, table: str, number: int) -> int:
-        return number % 2 if table != "parent" and table in self.partitioned else 0
 
     def holds(self, relation: str, key: Key) -> bool:
         table, _, leaf = relation.partition("_")
@@ -143,14 +139,9 @@ class World:
         return key.table == table and inside[leaf]
 
     def empty(self, conn: psycopg.Connection) -> None:
-        switch = [f"ALTER TABLE {r} {{}} TRIGGER dbperf_refuse_truncate;" for r in self.relations]
-        tables = ", ".join(f"{self.name}.{table}" for table in TABLES)
-        statements = [
-            *(s.format("DISABLE") for s in switch),
-            f"TRUNCATE {tables};",
-            *(s.format("ENABLE") for s in switch),
-        ]
-        conn.execute("".join(statements).encode())
+        switch = "".join(f"ALTER TABLE {r} {{0}} TRIGGER dbperf_refuse_truncate;" for r in self.relations)
+        truncate = f"TRUNCATE {', '.join(f'{self.name}.{table}' for table in TABLES)};"
+        conn.execute((switch.format("DISABLE") + truncate + switch.format("ENABLE")).encode())
 
     def read(self, conn: psycopg.Connection) -> State:
         query = " UNION ALL ".join(
@@ -175,19 +166,18 @@ class Session:
         row = self.conn.execute("SELECT pg_current_xact_id()::text::bigint, transaction_timestamp()").fetchone()
         assert row is not None
         self.is_open, self.mark, self.isolation, self.began_at = True, Mark(*row), isolation, commits
+        self.above = isolation != COMMITTED
         self.snapshot = None if isolation == COMMITTED else dict(committed)
         self.changes: dict[Key, Row | None] = {}
         self.savepoints: list[dict[Key, Row | None]] = []
-
-    @property
-    def above(self) -> bool:
-        return self.isolation != COMMITTED
 
 
 numbers = st.integers(0, 2**20)
 tables = st.sampled_from(TABLES)
 levels = st.sampled_from([COMMITTED, COMMITTED, COMMITTED, REPEATABLE, SERIALIZABLE])
 turns = st.builds(Turn, st.integers(0, 2), levels, st.sampled_from([False, False, True]))
+columns = st.sampled_from(["value", "parent", "id", "part"])
+leaves = st.sampled_from(["", "", "", "_0", "_1", "_1a", "_1b"])
 kinds = st.sampled_from(["row", "row", "row", "half", "below", "marked", "all"])
 
 
@@ -311,15 +301,11 @@ class Deletions(RuleBasedStateMachine):
     def check(self) -> None:
         assert self.world.read(self.observer) == self.committed
         assert not orphans(self.committed)
-        below = {
-            k: r for k, r in self.committed.items() if r.mark is None and (p := parent_of(self.committed, r)) and p.mark
-        }
+        below = below_marked(self.committed)
         assert {key.table for key in below} <= {"hot"}, below
         query = " UNION ALL ".join(f"SELECT '{t}', * FROM dbperf.orphans('{self.world.name}.{t}')" for t in TABLES[1:])
         found = self.observer.execute(query.encode()).fetchall()
-        assert sorted((row[0], row[3]["id"], row[4]) for row in found) == sorted(
-            (k.table, k.id, "deleted") for k in below
-        )
+        assert sorted((row[0], row[3]["id"], row[4]) for row in found) == [(k.table, k.id, "deleted") for k in below]
         leftovers = "SELECT (SELECT count(*) FROM dbperf.delete_ticket), (SELECT count(*) FROM dbperf.delete_queue)"
         assert self.observer.execute(leftovers).fetchone() == (0, 0)
 
@@ -327,9 +313,7 @@ class Deletions(RuleBasedStateMachine):
         for s in self.sessions:
             self.end(s)
         self.check()
-        below = len(
-            [k for k, r in self.committed.items() if not r.mark and (p := parent_of(self.committed, r)) and p.mark]
-        )
+        below = len(below_marked(self.committed))
         for table in TABLES:
             query = "SELECT check_name, rows FROM dbperf.verify(%s) WHERE severity = 'problem'"
             found = self.observer.execute(query, [f"{self.world.name}.{table}"]).fetchall()
@@ -352,12 +336,11 @@ class Deletions(RuleBasedStateMachine):
         taken = {key.id for key in self.view(s) if key.table == table}
         choices = [n for n in range(IDS) if n not in taken] * 4 + sorted(taken)
         there = sorted(key.id for key in self.view(s) if key.table == "parent")
-        parent = (
-            None
-            if table == "parent" or parent is None
-            else [*there, *there, parent % IDS][parent % (2 * len(there) + 1)]
+        if parent is not None:
+            parent = [*there, *there, parent % IDS][parent % (2 * len(there) + 1)] if table != "parent" else None
+        key = Key(
+            table, choices[number % len(choices)], number % 2 if table in self.world.partitioned - {"parent"} else 0
         )
-        key = Key(table, choices[number % len(choices)], self.world.part(table, number))
 
         def plan(state: State) -> Plan:
             refusals = self.child_refusals(state, table, parent) | ({UNIQUE} if key in state else set())
@@ -367,9 +350,7 @@ class Deletions(RuleBasedStateMachine):
         statement = f"INSERT INTO {self.world.name}.{table} (id, part, value, parent) VALUES {values}"
         self.run(turn, statement, plan, lambda cursor: cursor.rowcount)
 
-    @rule(
-        turn=turns, table=tables, kind=kinds, number=numbers, column=st.sampled_from(["value", "parent", "id", "part"])
-    )
+    @rule(turn=turns, table=tables, kind=kinds, number=numbers, column=columns)
     def update(self, turn: Turn, table: str, kind: str, number: int, column: str) -> None:
         s = self.begun(turn)
         chosen = where(kind, number, table, self.view(s))
@@ -389,9 +370,8 @@ class Deletions(RuleBasedStateMachine):
                     refusals.add(UNIQUE)
                 if moved.id != key.id and table == "parent" and not self.world.waits and children(state, {key.id}):
                     refusals.add(FOREIGN)
-                changes[moved] = Row(
-                    new if column == "value" else row.value, new if column == "parent" else row.parent, row.mark
-                )
+                value, parent = new if column == "value" else row.value, new if column == "parent" else row.parent
+                changes[moved] = Row(value, parent, row.mark)
             return Plan(refusals, changes, len(met))
 
         statement = f"UPDATE {self.world.name}.{table} AS t SET {column} = {new} WHERE {chosen.sql}"
@@ -399,18 +379,13 @@ class Deletions(RuleBasedStateMachine):
 
     def deletion(self, s: Session, state: State, met: State) -> tuple[set[str], dict[Key, Row | None]]:
         live = {k: r for k, r in met.items() if r.mark is None}
-        refusals = set()
         parents = {k.id for k in live if k.table == "parent"}
+        refusals = {TOO_OLD} if parents and s.above else set()
         if any(r.mark is None for r in children(state, parents).values()):
             refusals.add(FOREIGN)
-        if parents and s.above:
-            refusals.add(TOO_OLD)
         return refusals, {k: r._replace(mark=s.mark) for k, r in live.items()}
 
-    @rule(
-        turn=turns, table=tables, leaf=st.sampled_from(["", "", "", "_0", "_1", "_1a", "_1b"]),
-        form=st.sampled_from(list(FORMS)), kind=kinds, number=numbers,
-    )  # fmt: skip
+    @rule(turn=turns, table=tables, leaf=leaves, form=st.sampled_from(list(FORMS)), kind=kinds, number=numbers)
     def delete(self, turn: Turn, table: str, leaf: str, form: str, kind: str, number: int) -> None:
         s = self.begun(turn)
         chosen = where("row" if form == "view" and kind == "marked" else kind, number, table, self.view(s))
@@ -447,10 +422,8 @@ class Deletions(RuleBasedStateMachine):
             refusals, changes = self.deletion(s, state, met)
             if table == "parent" and cascade:
                 refusals = set()
-                below = children(
-                    state,
-                    {k.id for k, r in overlay(state, changes).items() if k.table == "parent" and r.mark == s.mark},
-                )
+                ids = {k.id for k, r in overlay(state, changes).items() if k.table == "parent" and r.mark == s.mark}
+                below = children(state, ids)
                 changes |= {k: r._replace(mark=s.mark) for k, r in below.items() if r.mark is None}
             if table == "parent" and s.above:
                 refusals.add(TOO_OLD)
@@ -490,9 +463,8 @@ class Deletions(RuleBasedStateMachine):
             k for k, r in self.committed.items()
             if k.table == table and r.mark and not (table == "parent" and children(self.committed, {k.id}))
         }  # fmt: skip
-        row = self.observer.execute(
-            "CALL dbperf.purge(%s, interval '0', %s)", [f"{self.world.name}.{table}", size]
-        ).fetchone()
+        call = "CALL dbperf.purge(%s, interval '0', %s)"
+        row = self.observer.execute(call, [f"{self.world.name}.{table}", size]).fetchone()
         gone = self.committed.keys() - self.world.read(self.observer).keys()
         hypothesis.note(f"purge {table}: {row}")
         assert row == (len(gone),)
@@ -511,13 +483,10 @@ class Deletions(RuleBasedStateMachine):
             s.savepoints.append(dict(s.changes))
             s.conn.execute(f"SAVEPOINT s{len(s.savepoints)}".encode())
 
-    @rule(n=st.integers(0, 2), commits=st.sampled_from([True, True, False]))
-    def finish(self, n: int, commits: bool) -> None:
-        s = self.sessions[n]
-        if s.is_open and commits:
-            self.commit_of(s)
-        elif s.is_open:
-            self.end(s)
+    @rule(turn=turns)
+    def finish(self, turn: Turn) -> None:
+        s = self.begun(turn)
+        self.commit_of(s) if turn.commits else self.end(s)
 
 
 WORLDS = {

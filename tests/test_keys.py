@@ -336,6 +336,7 @@ def test_orphans(
 def test_somebody_holds_a_lock(cluster: Cluster, database: str, conn: psycopg.Connection) -> None:
     _in_schema(conn, SCENARIOS["two keys"][0])
     with psycopg.connect(cluster.dsn(database)) as other:
+        other.execute("SELECT 1")  # begins a transaction
         _in_schema(other, "LOCK TABLE child IN ROW EXCLUSIVE MODE")
         conn.execute("SET statement_timeout = '30s'")
         with pytest.raises(errors.LockNotAvailable, match="somebody holds a lock that ALTER TABLE "):
@@ -385,6 +386,7 @@ def test_validation_locks_out_no_writer(cluster: Cluster, database: str, conn: p
     add, validate = _plan(conn, "restrict")[:2]
     conn.execute(add.encode())
     with psycopg.connect(cluster.dsn(database)) as other:
+        other.execute("SELECT 1")  # begins a transaction
         _in_schema(other, "INSERT INTO child VALUES (1, 1)")
         conn.execute("SET lock_timeout = '5s'")
         conn.execute(validate.encode())

@@ -4,7 +4,10 @@ LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = ''
 AS $$
 DECLARE
-    v_new CONSTANT oid[] := ARRAY(
+    v_new oid[];
+    v_orphans record;
+BEGIN
+    v_new := ARRAY(
         SELECT k.oid
         FROM dbperf.outbound_keys(restrict_keys.relation) AS o
         JOIN pg_catalog.pg_constraint AS k ON k.oid = o.key
@@ -17,8 +20,7 @@ DECLARE
                     AND dbperf.temporary_key_name(x.key_name) = k.conname
           )
     );
-    v_orphans record;
-BEGIN
+
     -- beforehand, and once: rows that a checked key should not have let in would end the conversion half way
     FOR v_orphans IN
         SELECT o.key_name, o.parent, pg_catalog.count(DISTINCT o.row_key) AS rows, (pg_catalog.array_agg(DISTINCT o.row_key))[1:5] AS examples,
