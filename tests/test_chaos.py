@@ -239,7 +239,7 @@ AIM: dict[str, tuple[str, Steer]] = {
 
 # Whether a replacement of a foreign key is there under its own name; how many tables have soft delete.
 _BETWEEN = """
-SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND conname LIKE '%\\_dbperf'),
+SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND conname LIKE 'dbperf\\_%'),
        (SELECT count(*) FROM pg_trigger WHERE tgname = 'dbperf_mark_deleted')
 """
 

@@ -397,8 +397,6 @@ class Deletions(RuleBasedStateMachine):
             if form == "view":
                 met = {k: r for k, r in met.items() if r.mark is None}
             refusals, changes = self.deletion(s, state, met)
-            if partitioned and met and table == "parent" and s.above:
-                refusals.add(TOO_OLD)  # even if all of them are marked
             if form == "view":
                 return Plan(refusals, changes, len(met))
             return Plan(refusals, changes, len(met) if partitioned else (0, len(changes)))

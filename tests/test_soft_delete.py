@@ -167,6 +167,35 @@ def test_parents_of_live_rows_are_refused(db: psycopg.Connection) -> None:
     assert ids(db, "venue") == {1, 2, 3}
 
 
+def test_a_partitioned_parent(dsn: str) -> None:
+    """Its key waits for COMMIT, because a DELETE takes rows out and puts them back; the triggers do not wait."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("CREATE TABLE book (id integer PRIMARY KEY) PARTITION BY RANGE (id)")
+        conn.execute("CREATE TABLE book_0 PARTITION OF book DEFAULT")
+        conn.execute("CREATE TABLE entry (id integer PRIMARY KEY, book integer REFERENCES book ON DELETE CASCADE)")
+        conn.execute("CALL dbperf.restrict_cascades('public')")
+        conn.execute("SELECT dbperf.enable_soft_delete('book'), dbperf.enable_soft_delete('entry')")
+        conn.execute("INSERT INTO book VALUES (1), (2), (3); INSERT INTO entry VALUES (1, 1)")
+        for table in ("book", "book_0", "book_active"):
+            with pytest.raises(errors.ForeignKeyViolation, match="live rows of public"):
+                conn.execute(f"DELETE FROM {table} WHERE id = 1".encode())
+        for table in ("book", "book_0"):
+            with pytest.raises(errors.ForeignKeyViolation, match="live rows of public"):
+                conn.execute(f"SELECT dbperf.soft_delete('{table}', 'id = 1')".encode())
+        conn.execute("SET default_transaction_isolation = 'repeatable read'")
+        with pytest.raises(errors.FeatureNotSupported):
+            conn.execute("DELETE FROM book_0 WHERE id = 2")
+        conn.execute("RESET default_transaction_isolation")
+        rows = conn.execute(
+            "SELECT relation::text, rows FROM dbperf.soft_delete('book_0', 'id = 1', NULL, true)"
+        ).fetchall()
+        assert rows == [("book_0", 1), ("entry", 1)]
+        assert conn.execute("CALL dbperf.purge('book_0', '0')").fetchone() == (0,)
+        assert conn.execute("DELETE FROM book WHERE id = 2").rowcount == 1
+        assert ids(conn, "book_active") == {3}
+        assert ids(conn, "book") == {1, 2, 3}
+
+
 @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
 def test_an_older_snapshot_deletes_no_parent(dsn: str, db: psycopg.Connection, level: str) -> None:
     db.execute("DELETE FROM tick WHERE venue_id = 1")

@@ -5,11 +5,11 @@ SET search_path = ''
 AS $$
     -- through the triggers of the keys, which have an index; pg_constraint has none on confrelid
     SELECT DISTINCT k.oid, k.conname, k.conrelid::regclass, k.confrelid::regclass, k.confdeltype, k.condeferred
-    FROM dbperf.table_tree(inbound_keys.relation) AS t (guarded)
+    FROM dbperf.table_tree(coalesce(pg_catalog.pg_partition_root(inbound_keys.relation), inbound_keys.relation)) AS t (guarded)
     JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = t.guarded
     JOIN pg_catalog.pg_constraint AS k ON k.oid = g.tgconstraint
     WHERE k.contype = 'f' AND k.confrelid = t.guarded AND k.conparentid = 0
 $$;
 
 COMMENT ON FUNCTION dbperf.inbound_keys(regclass) IS
-    'Enforced foreign keys that reference the table or one of its partitions: oid and name, both tables, what ON DELETE does (as in pg_constraint.confdeltype), whether it is INITIALLY DEFERRED. Locks: ACCESS SHARE on the partitions.';
+    'Enforced foreign keys that reference the table, the partitioned table it belongs to, or one of the partitions: oid and name, both tables, what ON DELETE does (as in pg_constraint.confdeltype), whether it is INITIALLY DEFERRED. Locks: ACCESS SHARE on the partitions.';

@@ -8,6 +8,7 @@ DECLARE
     v_columns text;
     v_key record;
     v_is_met boolean;
+    v_marks boolean; -- whether a row was still alive
 BEGIN
     PERFORM FROM removed_rows LIMIT 1;
     IF NOT FOUND THEN
@@ -18,8 +19,8 @@ BEGIN
     FROM dbperf.delete_ticket AS t
     WHERE t.xid = pg_catalog.pg_current_xact_id() AND t.relation = TG_RELID AND t.purpose = 'remove';
 
-    PERFORM FROM removed_rows AS r WHERE r.deleted_at IS NULL LIMIT 1;
-    IF FOUND THEN
+    v_marks := EXISTS (SELECT FROM removed_rows AS r WHERE r.deleted_at IS NULL);
+    IF v_marks THEN
         PERFORM dbperf.note_deletion(TG_RELID);
     END IF;
 
@@ -36,7 +37,7 @@ BEGIN
     ) USING v_cutoff, dbperf.current_batch();
 
     -- a foreign key is satisfied by the marked row: what RESTRICT would refuse is refused here
-    FOR v_key IN SELECT k.key, k.name, k.child FROM dbperf.inbound_keys(TG_RELID) AS k LOOP
+    FOR v_key IN SELECT k.key, k.name, k.child FROM dbperf.inbound_keys(TG_RELID) AS k WHERE v_marks LOOP
         PERFORM dbperf.refuse_older_snapshot(TG_RELID);
         EXECUTE pg_catalog.format(
             'SELECT EXISTS (SELECT FROM removed_rows AS p JOIN %s AS c ON %s WHERE p.deleted_at IS NULL%s)',

@@ -9,10 +9,10 @@ AS $$
                JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.attnum
                ORDER BY u.place
            )
-    FROM dbperf.table_tree(outbound_keys.relation) AS t (guarded)
+    FROM dbperf.table_tree(coalesce(pg_catalog.pg_partition_root(outbound_keys.relation), outbound_keys.relation)) AS t (guarded)
     JOIN pg_catalog.pg_constraint AS k ON k.conrelid = t.guarded
     WHERE k.contype = 'f' AND k.conparentid = 0
 $$;
 
 COMMENT ON FUNCTION dbperf.outbound_keys(regclass) IS
-    'Foreign keys of the table and of its partitions: oid and name, both tables (a partitioned parent by its root), what ON DELETE does (as in pg_constraint.confdeltype), referencing columns. Locks: ACCESS SHARE on the partitions.';
+    'Foreign keys of the table, of the partitioned table it belongs to, and of the partitions: oid and name, both tables (a partitioned parent by its root), what ON DELETE does (as in pg_constraint.confdeltype), referencing columns. Locks: ACCESS SHARE on the partitions.';

@@ -10,7 +10,7 @@ DECLARE
 BEGIN
     FOR v_key IN
         SELECT k.key, k.name, k.parent
-        FROM dbperf.outbound_keys(coalesce(pg_catalog.pg_partition_root(TG_RELID), TG_RELID)) AS k
+        FROM dbperf.outbound_keys(TG_RELID) AS k
         WHERE dbperf.has_soft_delete(k.parent)
     LOOP
         -- FOR SHARE: FOR KEY SHARE would not wait for a transaction that is marking the parent

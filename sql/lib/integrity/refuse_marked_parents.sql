@@ -12,7 +12,10 @@ BEGIN
         SELECT k.key, k.name, k.child, k.parent FROM dbperf.outbound_keys(refuse_marked_parents.relation) AS k WHERE dbperf.has_soft_delete(k.parent)
     LOOP
         v_rows := pg_catalog.format(
-            'EXISTS (SELECT FROM %s AS r WHERE %s AND %s)', v_key.child, dbperf.key_match(v_key.key, 'r', 'p'), refuse_marked_parents.condition
+            'EXISTS (SELECT FROM %s AS r WHERE %s AND %s)',
+            -- of a partition, its own rows only: the condition may be a place in it
+            CASE WHEN pg_catalog.pg_partition_root(refuse_marked_parents.relation) <> refuse_marked_parents.relation THEN refuse_marked_parents.relation ELSE v_key.child END,
+            dbperf.key_match(v_key.key, 'r', 'p'), refuse_marked_parents.condition
         );
         -- nobody may be marking them; what was marked while we waited, only a new look sees
         EXECUTE pg_catalog.format('SELECT FROM %s AS p WHERE %s FOR SHARE OF p', v_key.parent, v_rows);

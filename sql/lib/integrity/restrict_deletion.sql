@@ -7,7 +7,7 @@ DECLARE
     v_key record;
     v_is_met boolean;
 BEGIN
-    FOR v_key IN SELECT k.key, k.name, k.child FROM dbperf.inbound_keys(coalesce(pg_catalog.pg_partition_root(TG_RELID), TG_RELID)) AS k LOOP
+    FOR v_key IN SELECT k.key, k.name, k.child FROM dbperf.inbound_keys(TG_RELID) AS k LOOP
         PERFORM dbperf.refuse_older_snapshot(TG_RELID);
         EXECUTE pg_catalog.format(
             'SELECT EXISTS (SELECT FROM %s AS c WHERE %s%s)',
