@@ -11,7 +11,7 @@ import pytest
 from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
-from tests.shapes import SHAPES, ids, make, value
+from tests.shapes import SHAPES, Blocked, ids, make, value
 from tests.support import Cluster
 
 APP, CLERK = "dbperf_test_app", "dbperf_test_clerk"
@@ -129,6 +129,20 @@ def test_the_ticket_ends_with_the_batch(db: psycopg.Connection) -> None:
     with pytest.raises(errors.InvalidTransactionTermination), db.transaction():
         db.execute("CALL dbperf.purge('tick', '0')")
     assert len(ids(db, "tick")) == 18
+
+
+def test_a_purge_that_is_killed_goes_on_where_it_was(db: psycopg.Connection) -> None:
+    db.execute("DELETE FROM tick WHERE id <= 7")
+    with psycopg.connect(db.info.dsn, autocommit=True) as purger, psycopg.connect(db.info.dsn) as holder:
+        holder.execute("LOCK TABLE dbperf.purge_log IN EXCLUSIVE MODE")  # the batch is erased, its record waits
+        blocked = Blocked(db, purger, lambda: purger.execute("CALL dbperf.purge('tick', '0', 3)"))
+        db.execute("SELECT pg_terminate_backend(%s)", [purger.info.backend_pid])
+        blocked.finish()
+        assert isinstance(blocked.error, errors.AdminShutdown)
+    assert ids(db, "tick") == ALL
+    assert value(db, "SELECT count(*) FROM dbperf.delete_ticket") == 0
+    assert db.execute("CALL dbperf.purge('tick', '0', 3)").fetchone() == (7,)
+    assert ids(db, "tick") == ALL - set(range(1, 8))
 
 
 def test_purge_keeps_what_is_referenced(db: psycopg.Connection) -> None:
