@@ -245,6 +245,7 @@ def test_replica_mode_is_for_superusers_and_erases(db: psycopg.Connection, clust
         ("CREATE TABLE x (id integer); CREATE TABLE x_active (id integer)", "public.x_active is there"),
         ("CREATE TABLE x (id integer REFERENCES venue ON DELETE CASCADE)", "foreign key x_id_fkey of public.x is ON DELETE CASCADE"),
         ("CREATE TABLE x (id integer PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE y (x integer REFERENCES x)", "y_x_fkey of public.y references a partitioned table"),
+        ("CREATE TABLE x (id integer); CREATE RULE r AS ON DELETE TO x DO INSTEAD NOTHING", "rule r of public.x rewrites INSERT or DELETE"),
         ("CREATE TABLE x (id integer) PARTITION BY LIST (id); CREATE TRIGGER t BEFORE INSERT ON x FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()", "trigger t of public.x fires on INSERT"),
     ],
 )  # fmt: skip

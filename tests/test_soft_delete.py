@@ -80,6 +80,44 @@ def test_counts_and_returned_rows(db: psycopg.Connection, shape: str) -> None:
     assert ids(db, "tick") == ALL
 
 
+def test_what_comes_after_enabling_loses_nothing(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        make(conn, "partitioned")
+        conn.execute("CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+        for change in (
+            "CREATE TRIGGER skip BEFORE INSERT ON tick FOR EACH ROW EXECUTE FUNCTION skip()",
+            "CREATE RULE skip AS ON INSERT TO tick DO INSTEAD NOTHING",
+        ):
+            conn.execute(change.encode())
+            with pytest.raises(errors.ObjectNotInPrerequisiteState, match="from being put back"):
+                conn.execute("DELETE FROM tick WHERE id = 1")
+            assert (
+                value(conn, "SELECT count(*) FROM dbperf.verify('tick') WHERE check_name = 'soft delete unsafe'") == 1
+            )
+            conn.execute(f"DROP {change.split()[1]} skip ON tick".encode())
+        conn.execute('ALTER TABLE tick RENAME COLUMN note TO "100 %"')
+        conn.execute("SELECT dbperf.enable_soft_delete('tick')")
+        assert value(conn, 'SELECT "100 %" FROM tick_active WHERE id = 1') == "row 1"
+        conn.execute("CREATE TABLE late (LIKE tick)")
+        conn.execute("ALTER TABLE late DROP COLUMN deleted_at, DROP COLUMN deleted_batch, ADD PRIMARY KEY (id, at)")
+        conn.execute(
+            'ALTER TABLE late RENAME COLUMN venue_id TO "v %s"; ALTER TABLE late ADD FOREIGN KEY ("v %s") REFERENCES venue'
+        )
+        conn.execute("SELECT dbperf.enable_soft_delete('late', hot => false)")
+        conn.execute(
+            "INSERT INTO late VALUES (50, 1, '2027-01-01'); CREATE TABLE q (LIKE late) PARTITION BY RANGE (at)"
+        )
+        conn.execute("ALTER TABLE q ATTACH PARTITION late FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')")
+        conn.execute("CREATE TABLE q_2 PARTITION OF q FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')")
+        for statement in ("UPDATE q SET at = '2026-01-31'", "DELETE FROM q"):
+            with pytest.raises(errors.ObjectNotInPrerequisiteState, match="became a partition"):
+                conn.execute(statement.encode())
+        conn.execute("SELECT dbperf.enable_soft_delete('q')")
+        assert conn.execute("UPDATE q SET at = '2026-01-31'").rowcount == 1
+        assert conn.execute("DELETE FROM q").rowcount == 1
+        assert (ids(conn, "q"), ids(conn, "q_active")) == ({50}, set())
+
+
 def test_the_first_mark_stays(db: psycopg.Connection) -> None:
     db.execute("DELETE FROM tick WHERE id = 1")
     first = db.execute("SELECT deleted_at, deleted_batch FROM tick WHERE id = 1").fetchall()

@@ -7,6 +7,7 @@ CREATE TABLE IF NOT EXISTS dbperf.soft_delete_table (
     columns_made boolean NOT NULL,
     hot boolean NOT NULL,
     on_deleted_key text NOT NULL,
+    accept_triggers boolean NOT NULL,
     enabled_at timestamp with time zone DEFAULT now() NOT NULL,
     enabled_by name DEFAULT SESSION_USER NOT NULL,
     CONSTRAINT soft_delete_table_pkey PRIMARY KEY (relation),
@@ -25,6 +26,9 @@ COMMENT ON COLUMN dbperf.soft_delete_table.hot IS
 
 COMMENT ON COLUMN dbperf.soft_delete_table.on_deleted_key IS
     'What an INSERT that meets a unique key of a deleted row does: refuse (23505) or revive the row. Without meaning on hot tables.';
+
+COMMENT ON COLUMN dbperf.soft_delete_table.accept_triggers IS
+    'True if INSERT triggers of a partitioned table may fire again for rows that are deleted.';
 
 COMMENT ON COLUMN dbperf.soft_delete_table.enabled_at IS 'When.';
 

@@ -19,7 +19,8 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('DROP TRIGGER %I ON %s', v_guard.name, v_guard.guarded);
     END LOOP;
-    DELETE FROM dbperf.soft_delete_guard AS g WHERE g.relation = drop_soft_delete_guards.relation;
+    DELETE FROM dbperf.soft_delete_guard AS g
+    WHERE g.relation = drop_soft_delete_guards.relation OR g.guarded IN (SELECT dbperf.table_tree(drop_soft_delete_guards.relation));
 END
 $$;
 

@@ -38,9 +38,9 @@ BEGIN
     IF v_hot IS NULL THEN -- rows arrive in partitioned tables by the million
         SELECT c.relkind = 'p' INTO v_hot FROM pg_catalog.pg_class AS c WHERE c.oid = enable_soft_delete.relation;
     END IF;
-    INSERT INTO dbperf.soft_delete_table AS t (relation, columns_made, hot, on_deleted_key)
-    VALUES (enable_soft_delete.relation, v_columns < 2, v_hot, enable_soft_delete.on_deleted_key)
-    ON CONFLICT ON CONSTRAINT soft_delete_table_pkey DO UPDATE SET hot = EXCLUDED.hot, on_deleted_key = EXCLUDED.on_deleted_key;
+    INSERT INTO dbperf.soft_delete_table AS t (relation, columns_made, hot, on_deleted_key, accept_triggers)
+    VALUES (enable_soft_delete.relation, v_columns < 2, v_hot, enable_soft_delete.on_deleted_key, enable_soft_delete.accept_triggers)
+    ON CONFLICT ON CONSTRAINT soft_delete_table_pkey DO UPDATE SET hot = EXCLUDED.hot, on_deleted_key = EXCLUDED.on_deleted_key, accept_triggers = EXCLUDED.accept_triggers;
 
     PERFORM dbperf.drop_soft_delete_guards(enable_soft_delete.relation);
     FOR v_guard IN SELECT g.* FROM dbperf.soft_delete_guards(enable_soft_delete.relation, v_hot, enable_soft_delete.on_deleted_key) AS g LOOP

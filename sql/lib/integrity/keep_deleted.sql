@@ -9,6 +9,8 @@ DECLARE
     v_key record;
     v_is_met boolean;
     v_marks boolean; -- whether a row was still alive
+    v_kept bigint;
+    v_put_back bigint;
 BEGIN
     PERFORM FROM removed_rows LIMIT 1;
     IF NOT FOUND THEN
@@ -24,6 +26,7 @@ BEGIN
         PERFORM dbperf.note_deletion(TG_RELID);
     END IF;
 
+    v_kept := (SELECT pg_catalog.count(*) FROM removed_rows AS r WHERE v_cutoff IS NULL OR r.deleted_at IS NULL OR r.deleted_at > v_cutoff);
     SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO v_columns
     FROM pg_catalog.pg_attribute AS a
     WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
@@ -35,6 +38,13 @@ BEGIN
         'FROM removed_rows WHERE $1 IS NULL OR deleted_at IS NULL OR deleted_at > $1',
         TG_RELID::regclass, v_columns
     ) USING v_cutoff, dbperf.current_batch();
+    GET DIAGNOSTICS v_put_back = ROW_COUNT;
+    IF v_put_back <> v_kept THEN -- a trigger or rule that came after soft delete
+        RAISE EXCEPTION 'something on % keeps deleted rows from being put back', TG_RELID::regclass
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = pg_catalog.format('%s rows were to be kept, %s were.', v_kept, v_put_back),
+                  HINT = 'Look for triggers and rules on its INSERT; they have to let rows pass.';
+    END IF;
 
     -- a foreign key is satisfied by the marked row: what RESTRICT would refuse is refused here
     FOR v_key IN SELECT k.key, k.name, k.child FROM dbperf.inbound_keys(TG_RELID) AS k WHERE v_marks LOOP

@@ -14,10 +14,18 @@ BEGIN
     WHERE a.attrelid = make_active_view.relation AND a.attnum > 0 AND NOT a.attisdropped
       AND a.attname NOT IN ('deleted_at', 'deleted_batch');
 
-    EXECUTE pg_catalog.format(
-        'CREATE OR REPLACE VIEW %s WITH (security_invoker = true) AS SELECT %s FROM %s WHERE deleted_at IS NULL',
-        v_view, v_columns, make_active_view.relation
-    );
+    BEGIN
+        EXECUTE pg_catalog.format(
+            'CREATE OR REPLACE VIEW %s WITH (security_invoker = true) AS SELECT %s FROM %s WHERE deleted_at IS NULL',
+            v_view, v_columns, make_active_view.relation
+        );
+    EXCEPTION WHEN invalid_table_definition THEN -- a column was renamed: only a new view can say so
+        PERFORM dbperf.drop_active_view(make_active_view.relation);
+        EXECUTE pg_catalog.format(
+            'CREATE VIEW %s WITH (security_invoker = true) AS SELECT %s FROM %s WHERE deleted_at IS NULL',
+            v_view, v_columns, make_active_view.relation
+        );
+    END;
     EXECUTE pg_catalog.format(
         'COMMENT ON VIEW %s IS %L', v_view,
         pg_catalog.format('dbperf: rows of %s that are not deleted; DELETE reports how many it marked.', make_active_view.relation)

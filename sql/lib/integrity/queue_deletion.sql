@@ -4,6 +4,11 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = ''
 AS $$
 BEGIN
+    IF pg_catalog.pg_partition_root(TG_RELID) IS NOT NULL THEN -- an UPDATE that moves the row deletes it here: it would not arrive
+        RAISE EXCEPTION '% became a partition after soft delete was enabled on it', TG_RELID::regclass
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = pg_catalog.format('SELECT dbperf.enable_soft_delete(%L).', pg_catalog.pg_partition_root(TG_RELID)::text);
+    END IF;
     IF OLD.deleted_at IS NOT NULL THEN
         IF EXISTS (
             SELECT FROM dbperf.delete_ticket AS t

@@ -13,7 +13,7 @@ AS $$
         FROM dbperf.outbound_keys(soft_delete_guards.relation) AS k
         CROSS JOIN pg_catalog.unnest(k.columns) AS u (name)
     )
-    SELECT t.relation, g.name::name, pg_catalog.format(g.definition, pg_catalog.quote_ident(g.name), t.relation)
+    SELECT t.relation, g.name::name, pg_catalog.format(g.definition, pg_catalog.quote_ident(g.name), t.relation, r.columns, pg_catalog.quote_literal(soft_delete_guards.on_deleted_key))
     FROM tree AS t
     CROSS JOIN referencing AS r
     CROSS JOIN LATERAL (
@@ -39,11 +39,11 @@ AS $$
              'CREATE CONSTRAINT TRIGGER %s AFTER UPDATE OF deleted_at ON %s DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW'
              ' WHEN (OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL) EXECUTE FUNCTION dbperf.restrict_deletion()'),
             (t.is_root AND NOT soft_delete_guards.hot AND r.columns IS NOT NULL, 'dbperf_refuse_deleted_parent',
-             'CREATE TRIGGER %s BEFORE INSERT OR UPDATE OF ' || r.columns || ' ON %s FOR EACH ROW'
+             'CREATE TRIGGER %1$s BEFORE INSERT OR UPDATE OF %3$s ON %2$s FOR EACH ROW'
              ' WHEN (NEW.deleted_at IS NULL) EXECUTE FUNCTION dbperf.refuse_deleted_parent()'),
             (t.is_root AND NOT soft_delete_guards.hot, 'dbperf_meet_deleted_key',
-             'CREATE TRIGGER %s BEFORE INSERT ON %s FOR EACH ROW WHEN (NEW.deleted_at IS NULL)'
-             ' EXECUTE FUNCTION dbperf.meet_deleted_key(' || pg_catalog.quote_literal(soft_delete_guards.on_deleted_key) || ')'),
+             'CREATE TRIGGER %1$s BEFORE INSERT ON %2$s FOR EACH ROW WHEN (NEW.deleted_at IS NULL)'
+             ' EXECUTE FUNCTION dbperf.meet_deleted_key(%4$s)'),
             (t.is_root AND NOT soft_delete_guards.hot AND soft_delete_guards.on_deleted_key = 'revive', 'dbperf_revive_deleted',
              'CREATE TRIGGER %s BEFORE UPDATE ON %s FOR EACH ROW WHEN (OLD.deleted_at IS NOT NULL AND NEW.deleted_at IS NOT NULL)'
              ' EXECUTE FUNCTION dbperf.revive_deleted()'),

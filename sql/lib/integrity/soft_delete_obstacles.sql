@@ -57,6 +57,10 @@ AS $$
     WHERE dbperf.active_view(soft_delete_obstacles.relation) IS NULL
       AND pg_catalog.to_regclass(dbperf.active_view_name(soft_delete_obstacles.relation)) IS NOT NULL
     UNION ALL
+    SELECT pg_catalog.format('rule %I of %s rewrites INSERT or DELETE', w.rulename, w.ev_class::regclass)
+    FROM tree AS t JOIN pg_catalog.pg_rewrite AS w ON w.ev_class = t.oid
+    WHERE w.ev_type IN ('3', '4') -- INSERT, DELETE
+    UNION ALL
     SELECT pg_catalog.format('trigger %I of %s fires on INSERT and would fire again for each deleted row: accept_triggers => true', g.tgname, g.tgrelid::regclass)
     FROM tree AS t
     JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = t.oid

@@ -43,7 +43,7 @@ AS $$
     WHERE dbperf.active_view(a.relation) IS NULL
     UNION ALL
     SELECT 'problem', 'soft delete unsafe', a.relation::text, o.reason
-    FROM asked AS a CROSS JOIN LATERAL dbperf.soft_delete_obstacles(a.relation, true) AS o (reason)
+    FROM asked AS a CROSS JOIN LATERAL dbperf.soft_delete_obstacles(a.relation, a.accept_triggers) AS o (reason)
     UNION ALL
     SELECT 'note', 'rights on a partition', t.oid::regclass::text,
            pg_catalog.format('%s may write %s directly', pg_catalog.string_agg(DISTINCT CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END, ', '), t.oid::regclass)
