@@ -116,6 +116,7 @@ def test_what_comes_after_enabling_loses_nothing(dsn: str) -> None:
         assert conn.execute("UPDATE q SET at = '2026-01-31'").rowcount == 1
         assert conn.execute("DELETE FROM q").rowcount == 1
         assert (ids(conn, "q"), ids(conn, "q_active")) == ({50}, set())
+        assert value(conn, "SELECT count(*) FROM dbperf.soft_delete_table WHERE relation = 'late'::regclass") == 0
 
 
 def test_the_first_mark_stays(db: psycopg.Connection) -> None:

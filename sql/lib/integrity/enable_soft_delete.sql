@@ -43,6 +43,8 @@ BEGIN
     ON CONFLICT ON CONSTRAINT soft_delete_table_pkey DO UPDATE SET hot = EXCLUDED.hot, on_deleted_key = EXCLUDED.on_deleted_key, accept_triggers = EXCLUDED.accept_triggers;
 
     PERFORM dbperf.drop_soft_delete_guards(enable_soft_delete.relation);
+    DELETE FROM dbperf.soft_delete_table AS t -- of a table that has become a partition since
+    WHERE t.relation <> enable_soft_delete.relation AND t.relation IN (SELECT dbperf.table_tree(enable_soft_delete.relation));
     FOR v_guard IN SELECT g.* FROM dbperf.soft_delete_guards(enable_soft_delete.relation, v_hot, enable_soft_delete.on_deleted_key) AS g LOOP
         EXECUTE v_guard.definition;
         INSERT INTO dbperf.soft_delete_guard (guarded, name, relation, checksum)
