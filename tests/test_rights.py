@@ -131,6 +131,17 @@ def test_the_ticket_ends_with_the_batch(db: psycopg.Connection) -> None:
     assert len(ids(db, "tick")) == 18
 
 
+def test_a_transaction_that_began_long_ago_does_not_age_what_it_deletes(db: psycopg.Connection) -> None:
+    with psycopg.connect(db.info.dsn) as old:
+        began = value(old, "SELECT now()")
+        cutoff = value(db, "SELECT clock_timestamp()")
+        old.execute("DELETE FROM tick WHERE id = 1")
+    assert began < cutoff
+    assert value(db, "SELECT dbperf.purge_batch('tick', %s, 10)", cutoff) == 0
+    assert value(db, "SELECT dbperf.purgeable_rows('tick', %s)", cutoff) == 0
+    assert value(db, "SELECT dbperf.purgeable_rows('tick', clock_timestamp())") == 1
+
+
 def test_a_purge_that_is_killed_goes_on_where_it_was(db: psycopg.Connection) -> None:
     db.execute("DELETE FROM tick WHERE id <= 7")
     with psycopg.connect(db.info.dsn, autocommit=True) as purger, psycopg.connect(db.info.dsn) as holder:
@@ -242,6 +253,7 @@ def test_replica_mode_is_for_superusers_and_erases(db: psycopg.Connection, clust
         ("CREATE TABLE y (id integer); CREATE TABLE x () INHERITS (y)", "table inheritance"),
         ("CREATE TABLE x (id integer, deleted_at timestamp)", "has a column deleted_at that is not"),
         ("CREATE TABLE x (id integer, deleted_batch bigint NOT NULL)", "has a column deleted_batch that is not"),
+        ("CREATE TABLE x (id integer, deleted_at timestamptz)", "public.x has a column deleted_at of its own"),
         ("CREATE TABLE x (id integer); CREATE TABLE x_active (id integer)", "public.x_active is there"),
         ("CREATE TABLE x (id integer REFERENCES venue ON DELETE CASCADE)", "foreign key x_id_fkey of public.x is ON DELETE CASCADE"),
         ("CREATE TABLE x (id integer PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE y (x integer REFERENCES x)", "y_x_fkey of public.y references a partitioned table"),

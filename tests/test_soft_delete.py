@@ -393,6 +393,20 @@ def test_an_upsert_that_meets_a_deleted_key_is_refused_or_revives(dsn: str) -> N
         assert ids(conn, "coin_active") == {1, 2}
 
 
+def test_a_nested_delete_does_not_eat_a_revival(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("CREATE TABLE coin (id integer PRIMARY KEY, size integer); INSERT INTO coin VALUES (1, 1), (2, 1)")
+        conn.execute("SELECT dbperf.enable_soft_delete('coin', on_deleted_key => 'revive')")
+        conn.execute(
+            "CREATE FUNCTION nested() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN DELETE FROM coin WHERE id = 2; RETURN NEW; END'"
+        )
+        conn.execute("CREATE TRIGGER e BEFORE INSERT ON coin FOR EACH ROW EXECUTE FUNCTION nested()")
+        conn.execute("DELETE FROM coin WHERE id = 1")
+        conn.execute("INSERT INTO coin VALUES (1, 9) ON CONFLICT (id) DO UPDATE SET size = EXCLUDED.size")
+        assert conn.execute("SELECT * FROM coin_active").fetchall() == [(1, 9)]
+
+
 def test_rows_without_a_primary_key(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute("CREATE TABLE log (line json, place point, n integer)")

@@ -63,6 +63,7 @@ CREATE TABLE IF NOT EXISTS dbperf.deletion (
     application text NOT NULL,
     client inet,
     reason text,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     undeleted_at timestamp with time zone,
     undeleted_by name,
     CONSTRAINT deletion_pkey PRIMARY KEY (batch, ordinal)
@@ -88,6 +89,9 @@ COMMENT ON COLUMN dbperf.deletion.application IS 'application_name of the sessio
 COMMENT ON COLUMN dbperf.deletion.client IS 'Address it came from; NULL over a unix socket.';
 
 COMMENT ON COLUMN dbperf.deletion.reason IS 'Why: what soft_delete() was told, or the setting dbperf.reason.';
+
+COMMENT ON COLUMN dbperf.deletion.recorded_at IS
+    'When the statement ran: purge goes by this, because a long transaction may have begun long before.';
 
 COMMENT ON COLUMN dbperf.deletion.undeleted_at IS 'When the batch was last taken back; NULL if never.';
 
@@ -117,7 +121,8 @@ COMMENT ON COLUMN dbperf.delete_ticket.cutoff IS 'Only rows marked before this a
 CREATE UNLOGGED TABLE IF NOT EXISTS dbperf.delete_queue (
     xid xid8 NOT NULL,
     relation oid NOT NULL,
-    place tid NOT NULL
+    place tid NOT NULL,
+    revives boolean DEFAULT false NOT NULL
 );
 
 CREATE INDEX IF NOT EXISTS delete_queue_xid_relation_idx ON dbperf.delete_queue (xid, relation);
@@ -130,6 +135,8 @@ COMMENT ON COLUMN dbperf.delete_queue.xid IS 'The transaction.';
 COMMENT ON COLUMN dbperf.delete_queue.relation IS 'The table.';
 
 COMMENT ON COLUMN dbperf.delete_queue.place IS 'ctid of the row, which the statement has locked.';
+
+COMMENT ON COLUMN dbperf.delete_queue.revives IS 'True if an INSERT met the key of the deleted row and is to bring it back.';
 
 CREATE TABLE IF NOT EXISTS dbperf.purge_log (
     id bigint GENERATED ALWAYS AS IDENTITY,

@@ -26,9 +26,9 @@ BEGIN
     SELECT pg_catalog.count(*) INTO v_columns
     FROM pg_catalog.pg_attribute AS a
     WHERE a.attrelid = enable_soft_delete.relation AND NOT a.attisdropped AND a.attname IN ('deleted_at', 'deleted_batch');
-    IF v_columns < 2 THEN
+    IF v_columns = 0 THEN
         EXECUTE pg_catalog.format(
-            'ALTER TABLE %s ADD COLUMN IF NOT EXISTS deleted_at timestamp with time zone, ADD COLUMN IF NOT EXISTS deleted_batch bigint',
+            'ALTER TABLE %s ADD COLUMN deleted_at timestamp with time zone, ADD COLUMN deleted_batch bigint',
             enable_soft_delete.relation
         );
         EXECUTE pg_catalog.format('COMMENT ON COLUMN %s.deleted_at IS %L', enable_soft_delete.relation, 'dbperf: when the row was deleted; NULL while it is alive.');
@@ -39,7 +39,7 @@ BEGIN
         SELECT c.relkind = 'p' INTO v_hot FROM pg_catalog.pg_class AS c WHERE c.oid = enable_soft_delete.relation;
     END IF;
     INSERT INTO dbperf.soft_delete_table AS t (relation, columns_made, hot, on_deleted_key, accept_triggers)
-    VALUES (enable_soft_delete.relation, v_columns < 2, v_hot, enable_soft_delete.on_deleted_key, enable_soft_delete.accept_triggers)
+    VALUES (enable_soft_delete.relation, v_columns = 0, v_hot, enable_soft_delete.on_deleted_key, enable_soft_delete.accept_triggers)
     ON CONFLICT ON CONSTRAINT soft_delete_table_pkey DO UPDATE SET hot = EXCLUDED.hot, on_deleted_key = EXCLUDED.on_deleted_key, accept_triggers = EXCLUDED.accept_triggers;
 
     PERFORM dbperf.drop_soft_delete_guards(enable_soft_delete.relation);

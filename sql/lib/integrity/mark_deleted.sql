@@ -9,7 +9,7 @@ DECLARE
 BEGIN
     WITH queued AS (
         DELETE FROM dbperf.delete_queue AS q
-        WHERE q.xid = pg_catalog.pg_current_xact_id() AND q.relation = TG_RELID
+        WHERE q.xid = pg_catalog.pg_current_xact_id() AND q.relation = TG_RELID AND NOT q.revives
         RETURNING q.place
     )
     SELECT pg_catalog.array_agg(q.place) INTO v_places FROM queued AS q;

@@ -25,7 +25,7 @@ BEGIN
         IF TG_ARGV[0] = 'revive' THEN
             -- not here: DO UPDATE may not update a row that its own command has updated
             PERFORM dbperf.refuse_marked_parents(TG_RELID, pg_catalog.format('r.ctid = %L', v_place), NULL);
-            INSERT INTO dbperf.delete_queue (xid, relation, place) VALUES (pg_catalog.pg_current_xact_id(), TG_RELID, v_place::tid);
+            INSERT INTO dbperf.delete_queue (xid, relation, place, revives) VALUES (pg_catalog.pg_current_xact_id(), TG_RELID, v_place::tid, true);
         ELSE
             RAISE EXCEPTION 'a deleted row of % has this key already', TG_RELID::regclass
                 USING ERRCODE = 'unique_violation',

@@ -7,7 +7,7 @@ DECLARE
     v_batch CONSTANT bigint := dbperf.current_batch();
 BEGIN
     -- a dump restored elsewhere brings the batches of another server, whose transactions had the same numbers
-    IF EXISTS (SELECT FROM dbperf.deletion AS d WHERE d.batch = v_batch AND d.deleted_at <> pg_catalog.transaction_timestamp()) THEN
+    IF EXISTS (SELECT FROM dbperf.deletion AS d WHERE d.batch = v_batch AND d.ordinal = 1 AND d.deleted_at <> pg_catalog.transaction_timestamp()) THEN
         RAISE EXCEPTION 'batch % exists already: it came here with a dump', v_batch
             USING ERRCODE = 'serialization_failure', HINT = 'Run the transaction again; it gets another number.';
     END IF;

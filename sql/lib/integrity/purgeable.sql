@@ -5,7 +5,8 @@ SET search_path = ''
 AS $$
 DECLARE
     v_key record;
-    v_condition text := 'r.deleted_at < $1';
+    -- a transaction that began before the cutoff may have deleted, and committed, after it
+    v_condition text := 'r.deleted_at < $1 AND NOT EXISTS (SELECT FROM dbperf.deletion AS x WHERE x.batch = r.deleted_batch AND x.recorded_at >= $1)';
 BEGIN
     IF NOT dbperf.has_soft_delete(purgeable.relation) THEN
         RAISE EXCEPTION '% has no soft delete', purgeable.relation
@@ -25,4 +26,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.purgeable(regclass) IS
-    'SQL condition for the rows (called r) that may be erased: marked before $1 and referenced by no row, alive or not. Raises 55000 if erasing would change other tables. Locks: ACCESS SHARE on the partitions.';
+    'SQL condition for the rows (called r) that may be erased: marked before $1, by the clock of the statement that did it, and referenced by no row, alive or not. Raises 55000 if erasing would change other tables. Locks: ACCESS SHARE on the partitions.';

@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION dbperf.purgeable_rows(relation regclass, cutoff timestamp with time zone)
 RETURNS bigint
-LANGUAGE plpgsql VOLATILE STRICT
+LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER
 SET search_path = ''
 SET row_security = off
 AS $$
@@ -15,3 +15,5 @@ $$;
 
 COMMENT ON FUNCTION dbperf.purgeable_rows(regclass, timestamp with time zone) IS
     'How many rows a purge with this cutoff would erase at first; rows that only those reference are not counted yet. Locks: ACCESS SHARE on the table and those that reference it.';
+
+REVOKE EXECUTE ON FUNCTION dbperf.purgeable_rows(regclass, timestamp with time zone) FROM PUBLIC;

@@ -8,7 +8,7 @@ DECLARE
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         DELETE FROM dbperf.delete_queue AS q
-        WHERE q.xid = pg_catalog.pg_current_xact_id() AND q.relation = TG_RELID AND q.place = OLD.ctid;
+        WHERE q.xid = pg_catalog.pg_current_xact_id() AND q.relation = TG_RELID AND q.place = OLD.ctid AND q.revives;
         IF FOUND THEN
             NEW.deleted_at := NULL;
             NEW.deleted_batch := NULL;
@@ -18,7 +18,7 @@ BEGIN
 
     FOR v_met IN -- DO NOTHING has left them
         DELETE FROM dbperf.delete_queue AS q
-        WHERE q.xid = pg_catalog.pg_current_xact_id() AND q.relation IN (SELECT t.relation FROM dbperf.table_tree(TG_RELID) AS t (relation))
+        WHERE q.xid = pg_catalog.pg_current_xact_id() AND q.revives AND q.relation IN (SELECT t.relation FROM dbperf.table_tree(TG_RELID) AS t (relation))
         RETURNING q.relation::regclass AS relation, q.place
     LOOP
         PERFORM dbperf.clear_marks(v_met.relation, pg_catalog.format('r.ctid = %L', v_met.place));

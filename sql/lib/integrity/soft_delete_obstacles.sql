@@ -53,6 +53,11 @@ AS $$
     WHERE a.attrelid = soft_delete_obstacles.relation AND NOT a.attisdropped AND a.attname IN ('deleted_at', 'deleted_batch')
       AND (a.attnotnull OR a.atthasdef OR a.atttypid <> CASE a.attname WHEN 'deleted_at' THEN 'timestamptz'::regtype ELSE 'bigint'::regtype END)
     UNION ALL
+    SELECT pg_catalog.format('%s has a column %I of its own: rename it', soft_delete_obstacles.relation, pg_catalog.min(a.attname::text))
+    FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = soft_delete_obstacles.relation AND NOT a.attisdropped AND a.attname IN ('deleted_at', 'deleted_batch')
+    HAVING pg_catalog.count(*) = 1
+    UNION ALL
     SELECT pg_catalog.format('%s is there and is not its view of live rows', dbperf.active_view_name(soft_delete_obstacles.relation))
     WHERE dbperf.active_view(soft_delete_obstacles.relation) IS NULL
       AND pg_catalog.to_regclass(dbperf.active_view_name(soft_delete_obstacles.relation)) IS NOT NULL
