@@ -129,6 +129,14 @@ def migrated_template(cluster: Cluster, empty_template: str) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def trading_template(cluster: Cluster, legacy_template: str) -> str:
+    """The legacy database, migrated."""
+    name = cluster.create_database("dbperf_test_trading", legacy_template)
+    migrate(cluster.dsn(name))
+    return name
+
+
 _numbers = itertools.count(1)
 
 
@@ -155,6 +163,12 @@ def legacy_db(cluster: Cluster, legacy_template: str) -> Iterator[str]:
 def migrated_db(cluster: Cluster, migrated_template: str) -> Iterator[str]:
     """DSN of a migrated database without a row."""
     yield from _clone(cluster, migrated_template)
+
+
+@pytest.fixture
+def trading_db(cluster: Cluster, trading_template: str) -> Iterator[str]:
+    """DSN of a migrated legacy database."""
+    yield from _clone(cluster, trading_template)
 
 
 @pytest.fixture

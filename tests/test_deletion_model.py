@@ -17,8 +17,6 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from dbperf import migrations
-
 #: Per world; more of them to hunt.
 EXAMPLES, STEPS = 14, 40
 
@@ -496,9 +494,8 @@ WORLDS = {
 
 
 @pytest.fixture
-def open_sessions(empty_db: str) -> Iterator[list[Session]]:
-    migrations.migrate(empty_db)
-    opened = [Session(empty_db) for _ in range(4)]
+def open_sessions(migrated_db: str) -> Iterator[list[Session]]:
+    opened = [Session(migrated_db) for _ in range(4)]
     yield opened
     for session in opened:
         session.conn.close()
@@ -506,10 +503,10 @@ def open_sessions(empty_db: str) -> Iterator[list[Session]]:
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_deletions_follow_the_model(
-    name: str, empty_db: str, open_sessions: list[Session], request: pytest.FixtureRequest
+    name: str, migrated_db: str, open_sessions: list[Session], request: pytest.FixtureRequest
 ) -> None:
     *actors, observer = open_sessions
-    world = World(empty_db, name, partitioned=WORLDS[name])
+    world = World(migrated_db, name, partitioned=WORLDS[name])
     machine = type("Deletions", (Deletions,), {"world": world, "sessions": actors, "observer": observer.conn})
     settings = hypothesis.settings(
         max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, database=None, print_blob=False,

@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import errors, sql
 
-from dbperf.migrations import migrate
 from tests.support import Cluster
 
 REAL, DOUBLE = "real", "double precision"
@@ -22,10 +21,8 @@ EVERYTHING = "8b0855c2ea5199682290bdb5dfe5cf33"
 
 
 @pytest.fixture(scope="module")
-def database(cluster: Cluster) -> str:
-    name = cluster.create_database("dbperf_test_exact")
-    migrate(cluster.dsn(name))
-    return name
+def database(cluster: Cluster, migrated_template: str) -> str:
+    return cluster.create_database("dbperf_test_exact", migrated_template)
 
 
 @pytest.fixture

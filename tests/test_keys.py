@@ -9,7 +9,6 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from dbperf.migrations import migrate
 from tests import catalogue
 from tests.support import Cluster
 
@@ -112,10 +111,8 @@ SCENARIOS: dict[str, tuple[str, list[str]]] = {
 
 
 @pytest.fixture(scope="module")
-def database(cluster: Cluster) -> str:
-    name = cluster.create_database("dbperf_test_keys")
-    migrate(cluster.dsn(name))
-    return name
+def database(cluster: Cluster, migrated_template: str) -> str:
+    return cluster.create_database("dbperf_test_keys", migrated_template)
 
 
 @pytest.fixture

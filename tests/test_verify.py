@@ -19,10 +19,9 @@ from tests.support import dbperf as run_dbperf
 
 
 @pytest.fixture
-def trading(legacy_db: str) -> Iterator[psycopg.Connection]:
+def trading(trading_db: str) -> Iterator[psycopg.Connection]:
     """The migrated legacy database with a partitioned table beside it."""
-    migrate(legacy_db)
-    with psycopg.connect(legacy_db, autocommit=True) as conn:
+    with psycopg.connect(trading_db, autocommit=True) as conn:
         make(conn, "partitioned")
         conn.execute("DELETE FROM tick WHERE id = 1; DELETE FROM market_data WHERE id < 10")
         yield conn
