@@ -118,6 +118,22 @@ def test_purge_is_for_whom_it_was_granted_to(db: psycopg.Connection) -> None:
     assert value(db, "SELECT count(*) FROM dbperf.delete_ticket") == 0
 
 
+def test_purge_runs_nobody_elses_triggers(db: psycopg.Connection) -> None:
+    db.execute(
+        f"GRANT EXECUTE ON FUNCTION dbperf.purge_batch TO {CLERK}; CREATE SCHEMA own AUTHORIZATION CURRENT_USER".encode()
+    )
+    db.execute(f"GRANT CREATE, USAGE ON SCHEMA own TO {CLERK}".encode())
+    with _as(db, CLERK) as clerk:
+        clerk.execute("CREATE TABLE own.mine (deleted_at timestamptz, deleted_batch bigint)")
+        clerk.execute(
+            "CREATE FUNCTION own.evil() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE division_by_zero; END'"
+        )
+        clerk.execute("CREATE TRIGGER dbperf_mark_deleted AFTER DELETE ON own.mine EXECUTE FUNCTION own.evil()")
+        with pytest.raises(errors.ObjectNotInPrerequisiteState, match="has no soft delete"):
+            clerk.execute("SELECT dbperf.purge_batch('own.mine', now(), 10)")
+        clerk.execute("DROP TABLE own.mine; DROP FUNCTION own.evil()")
+
+
 def test_the_ticket_ends_with_the_batch(db: psycopg.Connection) -> None:
     db.execute("DELETE FROM tick WHERE id <= 3")
     with db.transaction():

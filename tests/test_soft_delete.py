@@ -393,6 +393,16 @@ def test_an_upsert_that_meets_a_deleted_key_is_refused_or_revives(dsn: str) -> N
         assert ids(conn, "coin_active") == {1, 2}
 
 
+def test_rows_that_are_not_marked_are_an_error(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        make(conn, "ordinary")
+        conn.execute("CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+        conn.execute("CREATE TRIGGER skip BEFORE UPDATE ON tick FOR EACH ROW EXECUTE FUNCTION skip()")
+        with pytest.raises(errors.ObjectNotInPrerequisiteState, match="from being marked"):
+            conn.execute("DELETE FROM tick WHERE id = 1")
+        assert ids(conn) == ALL
+
+
 def test_a_nested_delete_does_not_eat_a_revival(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute("CREATE TABLE coin (id integer PRIMARY KEY, size integer); INSERT INTO coin VALUES (1, 1), (2, 1)")

@@ -85,6 +85,8 @@ def test_every_guard_that_is_dropped_disabled_or_changed_is_found(trading: psyco
     ("mutation", "problem"),
     [
         ("DROP VIEW tick_active", ("view missing", "public.tick_active")),
+        ("DROP TRIGGER dbperf_delete_active ON alert_rules_active", ("view changed", "public.alert_rules_active")),
+        ("CREATE OR REPLACE VIEW tick_active WITH (security_invoker = true) AS SELECT id, venue_id, at, size, note FROM tick", ("view changed", "public.tick_active")),
         ("CREATE TABLE tick_3 PARTITION OF tick FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')", ("guard missing", "dbperf_keep_deleted")),
         ("CREATE TABLE fee (id integer REFERENCES alert_logs)", ("guard missing", "dbperf_restrict_deletion")),
         ("ALTER TABLE alert_rules ADD CHECK (id > 0) NOT VALID", ("constraint not valid", "alert_rules_id_check")),

@@ -5,6 +5,8 @@ SET search_path = ''
 AS $$
     SELECT EXISTS (
         SELECT FROM pg_catalog.pg_trigger AS g
+        JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace AND n.nspname = 'dbperf' -- anybody can name a trigger so
         WHERE g.tgrelid = has_soft_delete.relation AND g.tgname IN ('dbperf_mark_deleted', 'dbperf_keep_deleted')
     )
 $$;

@@ -20,6 +20,11 @@ BEGIN
             TG_RELID::regclass
         ) USING v_places, dbperf.current_batch();
         GET DIAGNOSTICS v_rows = ROW_COUNT;
+        IF v_rows < (SELECT pg_catalog.count(DISTINCT p) FROM pg_catalog.unnest(v_places) AS p) THEN
+            RAISE EXCEPTION 'something on % keeps rows from being marked', TG_RELID::regclass
+                USING ERRCODE = 'object_not_in_prerequisite_state',
+                      HINT = 'Look for triggers on its UPDATE that return NULL.';
+        END IF;
     END IF;
     PERFORM pg_catalog.set_config('dbperf.deleted_rows', v_rows::text, false); -- for the session: most DELETEs are a transaction of their own
     RETURN NULL;

@@ -6,6 +6,7 @@ SET row_security = off
 AS $$
 DECLARE
     v_condition CONSTANT text := dbperf.purgeable(purge_batch.relation);
+    v_root CONSTANT regclass := coalesce(pg_catalog.pg_partition_root(purge_batch.relation), purge_batch.relation);
     v_leaf regclass;
     v_rows bigint;
     v_purged bigint := 0;
@@ -13,6 +14,12 @@ BEGIN
     IF purge_batch.cutoff > pg_catalog.statement_timestamp() OR purge_batch.batch_size < 1 THEN
         RAISE EXCEPTION 'nothing is purged before it was deleted, nor in batches of %', purge_batch.batch_size
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a cutoff in the past and a positive batch size.';
+    END IF;
+
+    -- its DELETE runs the table's triggers with the rights of dbperf's owner: not those of anybody's table
+    IF NOT EXISTS (SELECT FROM dbperf.soft_delete_table AS t WHERE t.relation = v_root) THEN
+        RAISE EXCEPTION '% has no soft delete', purge_batch.relation
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'dbperf.soft_delete_table lists the tables that have it.';
     END IF;
 
     FOR v_leaf IN

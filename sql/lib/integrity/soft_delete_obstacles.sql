@@ -33,6 +33,12 @@ AS $$
     FROM root AS t JOIN pg_catalog.pg_namespace AS d ON d.nspname = 'dbperf'
     WHERE NOT pg_catalog.pg_has_role(d.nspowner, t.relowner, 'USAGE')
     UNION ALL
+    SELECT pg_catalog.format('role %I, which owns dbperf, has not the rights of the owner of %s, which references %s', d.nspowner::regrole, k.child, soft_delete_obstacles.relation)
+    FROM dbperf.inbound_keys(soft_delete_obstacles.relation) AS k
+    JOIN pg_catalog.pg_class AS c ON c.oid = k.child
+    JOIN pg_catalog.pg_namespace AS d ON d.nspname = 'dbperf'
+    WHERE NOT pg_catalog.pg_has_role(d.nspowner, c.relowner, 'USAGE')
+    UNION ALL
     SELECT pg_catalog.format('foreign key %I of %s is ON DELETE CASCADE and would leave orphans: CALL dbperf.restrict_cascades(%L) first', k.name, k.child, n.nspname)
     FROM dbperf.outbound_keys(soft_delete_obstacles.relation) AS k
     CROSS JOIN root AS r JOIN pg_catalog.pg_namespace AS n ON n.oid = r.relnamespace

@@ -42,6 +42,18 @@ AS $$
     FROM asked AS a
     WHERE dbperf.active_view(a.relation) IS NULL
     UNION ALL
+    SELECT 'problem', 'view changed', v.view::text,
+           pg_catalog.format('the view %s is not as dbperf made it: drop it, and SELECT dbperf.enable_soft_delete(%L)', v.view, v.relation::text)
+    FROM (SELECT a.relation, dbperf.active_view(a.relation) AS view FROM asked AS a) AS v
+    JOIN pg_catalog.pg_class AS c ON c.oid = v.view
+    JOIN pg_catalog.pg_class AS t ON t.oid = v.relation
+    WHERE coalesce(c.reloptions @> ARRAY['security_invoker=true'], false) IS FALSE
+       OR pg_catalog.pg_get_viewdef(c.oid) !~ 'WHERE \(([^()]*\.)?deleted_at IS NULL\);$'
+       OR t.relkind = 'r' AND NOT EXISTS (
+           SELECT FROM pg_catalog.pg_trigger AS g
+           WHERE g.tgrelid = c.oid AND g.tgname = 'dbperf_delete_active' AND g.tgfoid = 'dbperf.delete_active'::regproc AND g.tgenabled IN ('O', 'A')
+       )
+    UNION ALL
     SELECT 'problem', 'soft delete unsafe', a.relation::text, o.reason
     FROM asked AS a CROSS JOIN LATERAL dbperf.soft_delete_obstacles(a.relation, a.accept_triggers) AS o (reason)
     UNION ALL
