@@ -76,7 +76,7 @@ def test_an_application_may_delete_softly_and_nothing_more(db: psycopg.Connectio
             "INSERT INTO tick VALUES (5, 1, '2026-01-20') ON CONFLICT (id, at) DO UPDATE SET deleted_at = '1970-01-01'",
             "ALTER TABLE tick DISABLE TRIGGER ALL",
             "SET session_replication_role = replica",
-            "SELECT dbperf.note_deletion('tick')",
+            "SELECT dbperf.note_deletion('tick', false)",
             "SELECT dbperf.disable_soft_delete('tick')",
             "SELECT dbperf.clear_marks('tick', 'true')",
             "DROP VIEW tick_active",

@@ -63,6 +63,7 @@ CREATE TABLE IF NOT EXISTS dbperf.deletion (
     application text NOT NULL,
     client inet,
     reason text,
+    cascades boolean DEFAULT false NOT NULL,
     recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     undeleted_at timestamp with time zone,
     undeleted_by name,
@@ -90,12 +91,20 @@ COMMENT ON COLUMN dbperf.deletion.client IS 'Address it came from; NULL over a u
 
 COMMENT ON COLUMN dbperf.deletion.reason IS 'Why: what soft_delete() was told, or the setting dbperf.reason.';
 
+COMMENT ON COLUMN dbperf.deletion.cascades IS
+    'True if soft_delete() was to delete what references the rows too: checked when that is complete.';
+
 COMMENT ON COLUMN dbperf.deletion.recorded_at IS
     'When the statement ran: purge goes by this, because a long transaction may have begun long before.';
 
 COMMENT ON COLUMN dbperf.deletion.undeleted_at IS 'When the batch was last taken back; NULL if never.';
 
 COMMENT ON COLUMN dbperf.deletion.undeleted_by IS 'Role that took it back.';
+
+DROP TRIGGER IF EXISTS deletion_check_cascade ON dbperf.deletion;
+
+CREATE CONSTRAINT TRIGGER deletion_check_cascade AFTER INSERT ON dbperf.deletion
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.cascades) EXECUTE FUNCTION dbperf.check_cascade();
 
 CREATE TABLE IF NOT EXISTS dbperf.delete_ticket (
     xid xid8 NOT NULL,

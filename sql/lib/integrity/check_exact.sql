@@ -12,7 +12,7 @@ DECLARE
     v_declared record;
     v_settled text;
 BEGIN
-    IF v_digits IS NULL OR check_exact.relation IS NULL OR check_exact.columns IS NULL THEN
+    IF v_digits IS NULL OR check_exact.relation IS NULL OR coalesce(check_exact.columns, '{}') = '{}' THEN
         RAISE EXCEPTION 'exactness is proved for double precision and real, not for %', coalesce(check_exact.target::text, 'NULL')
             USING ERRCODE = 'feature_not_supported', HINT = 'Name a table, its columns and one of these types.';
     END IF;

@@ -14,7 +14,9 @@ BEGIN
         RETURN NULL;
     END IF;
 
-    IF v_columns_made THEN -- what is many moves first, while writers go on; what came meanwhile under the lock
+    IF v_columns_made THEN
+        PERFORM dbperf.refuse_stranded_children(disable_soft_delete.relation, true);
+        -- what is many moves first, while writers go on; what came meanwhile under the lock
         v_side := dbperf.set_aside_deleted(disable_soft_delete.relation, NULL);
     END IF;
     EXECUTE pg_catalog.format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', disable_soft_delete.relation);
@@ -37,4 +39,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.disable_soft_delete(regclass) IS
-    'A DELETE removes rows again. Rows that are marked move to a table of their own beside it, <table>_deleted, whose name is returned and said in a notice (NULL if there were none); columns that dbperf had added go. If the marks'' columns were there before, rows and columns stay. Locks: ROW EXCLUSIVE while rows move, then ACCESS EXCLUSIVE on the table and its partitions, briefly.';
+    'A DELETE removes rows again. Rows that are marked move to a table of their own beside it, <table>_deleted, whose name is returned and said in a notice (NULL if there were none); columns that dbperf had added go. Raises 23503 if other rows still reference them. If the marks'' columns were there before, rows and columns stay. Locks: ROW EXCLUSIVE while rows move, then ACCESS EXCLUSIVE on the table and its partitions, briefly; ACCESS SHARE on those that reference it.';

@@ -1,14 +1,18 @@
 CREATE OR REPLACE FUNCTION dbperf.has_soft_delete(relation regclass)
 RETURNS boolean
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 SET search_path = ''
 AS $$
-    SELECT EXISTS (
-        SELECT FROM pg_catalog.pg_trigger AS g
-        JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
-        JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace AND n.nspname = 'dbperf' -- anybody can name a trigger so
-        WHERE g.tgrelid = has_soft_delete.relation AND g.tgname IN ('dbperf_mark_deleted', 'dbperf_keep_deleted')
-    )
+BEGIN
+    RETURN (
+        SELECT EXISTS (
+            SELECT FROM pg_catalog.pg_trigger AS g
+            JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
+            JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace AND n.nspname = 'dbperf' -- anybody can name a trigger so
+            WHERE g.tgrelid = has_soft_delete.relation AND g.tgname IN ('dbperf_mark_deleted', 'dbperf_keep_deleted')
+        )
+    );
+END
 $$;
 
 COMMENT ON FUNCTION dbperf.has_soft_delete(regclass) IS

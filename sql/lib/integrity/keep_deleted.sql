@@ -24,7 +24,7 @@ BEGIN
 
     v_marks := EXISTS (SELECT FROM removed_rows AS r WHERE r.deleted_at IS NULL);
     IF v_marks THEN
-        PERFORM dbperf.note_deletion(TG_RELID);
+        PERFORM dbperf.note_deletion(TG_RELID, false);
     END IF;
 
     v_kept := (SELECT pg_catalog.count(*) FROM removed_rows AS r WHERE v_cutoff IS NULL OR r.deleted_at IS NULL OR r.deleted_at > v_cutoff);
@@ -48,13 +48,11 @@ BEGIN
     END IF;
 
     -- a foreign key is satisfied by the marked row: what RESTRICT would refuse is refused here
-    FOR v_key IN SELECT k.key, k.name, k.child FROM dbperf.inbound_keys(TG_RELID) AS k WHERE v_marks LOOP
+    FOR v_key IN
+        SELECT k.name, k.child, k.query FROM dbperf.live_children(TG_RELID, '(SELECT * FROM removed_rows WHERE deleted_at IS NULL)') AS k WHERE v_marks
+    LOOP
         PERFORM dbperf.refuse_older_snapshot(TG_RELID);
-        EXECUTE pg_catalog.format(
-            'SELECT EXISTS (SELECT FROM removed_rows AS p JOIN %s AS c ON %s WHERE p.deleted_at IS NULL%s)',
-            v_key.child, dbperf.key_match(v_key.key, 'c', 'p'),
-            CASE WHEN dbperf.has_soft_delete(v_key.child) THEN ' AND c.deleted_at IS NULL' END
-        ) INTO v_is_met;
+        EXECUTE v_key.query INTO v_is_met;
         IF v_is_met THEN
             PERFORM dbperf.refuse_live_children(TG_RELID, v_key.name, v_key.child);
         END IF;

@@ -14,21 +14,15 @@ BEGIN
     WHILE v_any LOOP
         v_any := false;
         FOR v_key IN SELECT k.key, k.name, k.child, k.parent FROM dbperf.referencing_tables(mark_children.target) AS k LOOP
-            -- where there are no marks, restrict_deletion() refuses at the end if a row is in the way
+            -- where there are no marks, check_cascade() refuses at the end if a row is in the way
             CONTINUE WHEN NOT (dbperf.has_soft_delete(v_key.parent) AND dbperf.has_soft_delete(v_key.child));
-            EXECUTE pg_catalog.format(
-                'SELECT FROM %1$s AS c WHERE c.deleted_at IS NULL AND EXISTS ('
-                'SELECT FROM %2$s AS p WHERE %3$s AND p.deleted_batch = $1 AND p.deleted_at = pg_catalog.transaction_timestamp()) FOR UPDATE OF c',
-                v_key.child, v_key.parent, dbperf.key_match(v_key.key, 'c', 'p')
-            ) USING v_batch;
-            GET DIAGNOSTICS v_rows = ROW_COUNT;
-            CONTINUE WHEN v_rows = 0;
             EXECUTE pg_catalog.format(
                 'UPDATE %1$s AS c SET deleted_at = pg_catalog.transaction_timestamp(), deleted_batch = $1 FROM %2$s AS p '
                 'WHERE c.deleted_at IS NULL AND %3$s AND p.deleted_batch = $1 AND p.deleted_at = pg_catalog.transaction_timestamp()',
                 v_key.child, v_key.parent, dbperf.key_match(v_key.key, 'c', 'p')
             ) USING v_batch;
             GET DIAGNOSTICS v_rows = ROW_COUNT;
+            CONTINUE WHEN v_rows = 0;
             v_any := true;
             v_counts := v_counts || pg_catalog.jsonb_build_object(
                 v_key.child::oid::text, v_rows + coalesce((v_counts ->> v_key.child::oid::text)::bigint, 0)

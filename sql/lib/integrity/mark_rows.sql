@@ -5,6 +5,7 @@ SET search_path = ''
 AS $$
 DECLARE
     v_reason_before CONSTANT text := coalesce(pg_catalog.current_setting('dbperf.reason', true), '');
+    v_cascade_before CONSTANT text := coalesce(pg_catalog.current_setting('dbperf.cascade', true), '');
     v_batch CONSTANT bigint := dbperf.current_batch();
     v_has_keys CONSTANT boolean := EXISTS (SELECT FROM dbperf.inbound_keys(mark_rows.target));
     v_rows bigint;
@@ -24,9 +25,11 @@ BEGIN
     IF v_has_keys THEN
         PERFORM dbperf.refuse_older_snapshot(mark_rows.target);
         IF mark_rows."cascade" THEN
-            PERFORM dbperf.defer_restrictions(mark_rows.target, true);
+            PERFORM pg_catalog.set_config('dbperf.cascade', 'on', true);
+            SET CONSTRAINTS dbperf.deletion_check_cascade DEFERRED;
         END IF;
-        -- an INSERT that references a row holds FOR KEY SHARE on it: only this lock waits for that
+        -- restrict_deletion() takes this lock in any case; whoever inserts a child and then updates its parent would
+        -- deadlock with an UPDATE that came first
         EXECUTE pg_catalog.format('SELECT FROM %s WHERE (%s) AND deleted_at IS NULL FOR UPDATE', mark_rows.target, mark_rows.predicate);
     END IF;
     EXECUTE pg_catalog.format(
@@ -38,11 +41,12 @@ BEGIN
 
     IF v_has_keys AND mark_rows."cascade" THEN
         RETURN QUERY SELECT v_batch, c.marked, c.rows FROM dbperf.mark_children(mark_rows.target) AS c;
-        PERFORM dbperf.defer_restrictions(mark_rows.target, false);
+        SET CONSTRAINTS dbperf.deletion_check_cascade IMMEDIATE;
+        PERFORM pg_catalog.set_config('dbperf.cascade', v_cascade_before, true);
     END IF;
     PERFORM pg_catalog.set_config('dbperf.reason', v_reason_before, true);
 END
 $$;
 
 COMMENT ON FUNCTION dbperf.mark_rows(regclass, text, text, boolean) IS
-    'What dbperf.soft_delete() does. Locks: ROW EXCLUSIVE on the tables.';
+    'What dbperf.soft_delete() does. Locks: ROW EXCLUSIVE on the tables, FOR UPDATE on rows that others may reference.';

@@ -10,9 +10,9 @@ DECLARE
     v_batch bigint;
 BEGIN
     FOR v_index IN
-        SELECT dbperf.unique_match(i.indexrelid, 't', '($1)') AS condition, i.indexrelid::regclass AS index
+        SELECT dbperf.unique_meeting(i.indexrelid, '$1') AS condition, i.indexrelid::regclass AS index
         FROM pg_catalog.pg_index AS i
-        WHERE i.indrelid = TG_RELID AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL
+        WHERE i.indrelid = TG_RELID AND i.indisunique AND i.indislive
         ORDER BY i.indexrelid
     LOOP
         -- the lock waits for whoever is deleting the row now, and for the upsert that would meet it after us

@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION dbperf.note_deletion(relation regclass)
+CREATE OR REPLACE FUNCTION dbperf.note_deletion(relation regclass, cascades boolean)
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = ''
@@ -12,7 +12,7 @@ BEGIN
             USING ERRCODE = 'serialization_failure', HINT = 'Run the transaction again; it gets another number.';
     END IF;
 
-    INSERT INTO dbperf.deletion (batch, ordinal, relation, deleted_at, deleted_by, acting_as, application, client, reason)
+    INSERT INTO dbperf.deletion (batch, ordinal, relation, deleted_at, deleted_by, acting_as, application, client, reason, cascades)
     SELECT v_batch,
            1 + coalesce(pg_catalog.max(d.ordinal), 0),
            coalesce(pg_catalog.pg_partition_root(note_deletion.relation), note_deletion.relation),
@@ -21,13 +21,14 @@ BEGIN
            nullif(pg_catalog.current_setting('role'), 'none'),
            pg_catalog.current_setting('application_name'),
            pg_catalog.inet_client_addr(),
-           nullif(pg_catalog.current_setting('dbperf.reason', true), '')
+           nullif(pg_catalog.current_setting('dbperf.reason', true), ''),
+           note_deletion.cascades
     FROM dbperf.deletion AS d
     WHERE d.batch = v_batch;
 END
 $$;
 
-COMMENT ON FUNCTION dbperf.note_deletion(regclass) IS
-    'Records one statement of this transaction that marks rows of the table: who, when, from which application, why. For the triggers of soft delete. Locks: none.';
+COMMENT ON FUNCTION dbperf.note_deletion(regclass, boolean) IS
+    'Records one statement of this transaction that marks rows of the table: who, when, from which application, why, and whether what references the rows goes with them, which is then checked when all is marked. For the triggers of soft delete. Locks: none.';
 
-REVOKE EXECUTE ON FUNCTION dbperf.note_deletion(regclass) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION dbperf.note_deletion(regclass, boolean) FROM PUBLIC;

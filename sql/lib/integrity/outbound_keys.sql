@@ -1,17 +1,20 @@
 CREATE OR REPLACE FUNCTION dbperf.outbound_keys(relation regclass)
 RETURNS TABLE (key oid, name name, child regclass, parent regclass, on_delete "char", columns name[])
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 SET search_path = ''
 AS $$
-    SELECT k.oid, k.conname, k.conrelid::regclass, coalesce(pg_catalog.pg_partition_root(k.confrelid), k.confrelid), k.confdeltype,
-           ARRAY(
-               SELECT a.attname FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (attnum, place)
-               JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.attnum
-               ORDER BY u.place
-           )
-    FROM dbperf.table_tree(coalesce(pg_catalog.pg_partition_root(outbound_keys.relation), outbound_keys.relation)) AS t (guarded)
-    JOIN pg_catalog.pg_constraint AS k ON k.conrelid = t.guarded
-    WHERE k.contype = 'f' AND k.conparentid = 0
+BEGIN
+    RETURN QUERY
+        SELECT k.oid, k.conname, k.conrelid::regclass, coalesce(pg_catalog.pg_partition_root(k.confrelid), k.confrelid), k.confdeltype,
+               ARRAY(
+                   SELECT a.attname FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (attnum, place)
+                   JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.attnum
+                   ORDER BY u.place
+               )
+        FROM dbperf.table_tree(coalesce(pg_catalog.pg_partition_root(outbound_keys.relation), outbound_keys.relation)) AS t (guarded)
+        JOIN pg_catalog.pg_constraint AS k ON k.conrelid = t.guarded
+        WHERE k.contype = 'f' AND k.conparentid = 0;
+END
 $$;
 
 COMMENT ON FUNCTION dbperf.outbound_keys(regclass) IS

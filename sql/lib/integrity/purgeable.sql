@@ -18,7 +18,10 @@ BEGIN
                 USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'CALL dbperf.restrict_cascades() for its schema first.';
         END IF;
         v_condition := v_condition || pg_catalog.format(
-            ' AND NOT EXISTS (SELECT FROM %s AS c WHERE %s)', v_key.child, dbperf.key_match(v_key.key, 'c', 'r')
+            ' AND NOT EXISTS (SELECT FROM %s AS c WHERE %s%s)', v_key.child, dbperf.key_match(v_key.key, 'c', 'r'),
+            -- a row may reference itself
+            CASE WHEN coalesce(pg_catalog.pg_partition_root(v_key.child), v_key.child) = coalesce(pg_catalog.pg_partition_root(purgeable.relation), purgeable.relation)
+                 THEN ' AND (c.tableoid, c.ctid) IS DISTINCT FROM (r.tableoid, r.ctid)' END
         );
     END LOOP;
     RETURN v_condition;
@@ -26,4 +29,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.purgeable(regclass) IS
-    'SQL condition for the rows (called r) that may be erased: marked before $1, by the clock of the statement that did it, and referenced by no row, alive or not. Raises 55000 if erasing would change other tables. Locks: ACCESS SHARE on the partitions.';
+    'SQL condition for the rows (called r) that may be erased: marked before $1, by the clock of the statement that did it, and referenced by no other row, alive or not. Raises 55000 if erasing would change other tables. Locks: ACCESS SHARE on the partitions.';

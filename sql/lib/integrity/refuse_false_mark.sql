@@ -18,6 +18,6 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.refuse_false_mark() IS
-    'Trigger, BEFORE UPDATE OF the marks when they do not say this very transaction: refuses it (42501) unless undelete() is at work. A mark that lied about its time would be purged too soon. Locks: none.';
+    'Trigger, BEFORE UPDATE OF the marks when they do not say this very transaction, and BEFORE INSERT of a row with marks: refuses it (42501) unless undelete() is at work. A mark that lied about its time would be purged too soon. Locks: none.';
 
 REVOKE EXECUTE ON FUNCTION dbperf.refuse_false_mark() FROM PUBLIC;

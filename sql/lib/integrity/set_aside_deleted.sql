@@ -20,7 +20,7 @@ BEGIN
         FROM pg_catalog.pg_class AS c
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
         CROSS JOIN LATERAL (
-            SELECT pg_catalog.format('%s_deleted%s', pg_catalog.left(c.relname, 45), '_' || nullif(i, 1)) AS name
+            SELECT pg_catalog.format('%s_deleted%s', dbperf.cut_name(c.relname, 45), '_' || nullif(i, 1)) AS name
             FROM pg_catalog.generate_series(1, 1000) AS i
         ) AS f
         WHERE c.oid = set_aside_deleted.relation

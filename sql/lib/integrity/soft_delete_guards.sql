@@ -4,7 +4,8 @@ LANGUAGE sql STABLE STRICT
 SET search_path = ''
 AS $$
     WITH tree AS (
-        SELECT t.relation, c.relkind = 'p' OR c.relispartition AS partitioned, t.relation = soft_delete_guards.relation AS is_root
+        SELECT t.relation, c.relkind = 'p' OR c.relispartition AS partitioned, t.relation = soft_delete_guards.relation AS is_root,
+               EXISTS (SELECT FROM dbperf.inbound_keys(soft_delete_guards.relation)) AS is_referenced
         FROM dbperf.table_tree(soft_delete_guards.relation) AS t (relation)
         JOIN pg_catalog.pg_class AS c ON c.oid = t.relation
     ),
@@ -26,8 +27,15 @@ AS $$
              'CREATE TRIGGER %s AFTER DELETE ON %s REFERENCING OLD TABLE AS removed_rows FOR EACH STATEMENT EXECUTE FUNCTION dbperf.keep_deleted()'),
             (true, 'dbperf_refuse_truncate',
              'CREATE TRIGGER %s BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION dbperf.refuse_truncate()'),
-            (true, 'dbperf_record_deletion',
+            (NOT t.is_referenced, 'dbperf_record_deletion',
              'CREATE TRIGGER %s AFTER UPDATE OF deleted_at, deleted_batch ON %s FOR EACH STATEMENT EXECUTE FUNCTION dbperf.record_deletion()'),
+            -- the rows of a statement at once: transition tables and a list of columns exclude each other
+            -- not of a partitioned table, where movement and keep_deleted() insert rows with marks
+            (NOT t.partitioned AND NOT soft_delete_guards.hot, 'dbperf_refuse_marked_row',
+             'CREATE TRIGGER %s BEFORE INSERT ON %s FOR EACH ROW'
+             ' WHEN (NEW.deleted_at IS NOT NULL OR NEW.deleted_batch IS NOT NULL) EXECUTE FUNCTION dbperf.refuse_false_mark()'),
+            (t.is_referenced, 'dbperf_restrict_deletion',
+             'CREATE TRIGGER %s AFTER UPDATE ON %s REFERENCING NEW TABLE AS updated_rows FOR EACH STATEMENT EXECUTE FUNCTION dbperf.restrict_deletion()'),
             -- the row triggers of a root stand on its partitions too, also on those that are still to come
             (t.is_root, 'dbperf_refuse_false_mark',
              'CREATE TRIGGER %s BEFORE UPDATE OF deleted_at, deleted_batch ON %s FOR EACH ROW'
@@ -35,9 +43,6 @@ AS $$
              ' AND (OLD.deleted_at IS NULL AND NEW.deleted_at = pg_catalog.transaction_timestamp()'
              ' AND NEW.deleted_batch = pg_catalog.pg_current_xact_id()::text::bigint) IS NOT TRUE)'
              ' EXECUTE FUNCTION dbperf.refuse_false_mark()'),
-            (t.is_root AND EXISTS (SELECT FROM dbperf.inbound_keys(soft_delete_guards.relation)), 'dbperf_restrict_deletion',
-             'CREATE CONSTRAINT TRIGGER %s AFTER UPDATE OF deleted_at ON %s DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW'
-             ' WHEN (OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL) EXECUTE FUNCTION dbperf.restrict_deletion()'),
             (t.is_root AND NOT soft_delete_guards.hot AND r.columns IS NOT NULL, 'dbperf_refuse_deleted_parent',
              'CREATE TRIGGER %1$s BEFORE INSERT OR UPDATE OF %3$s ON %2$s FOR EACH ROW'
              ' WHEN (NEW.deleted_at IS NULL) EXECUTE FUNCTION dbperf.refuse_deleted_parent()'),

@@ -30,7 +30,7 @@ BEGIN
                 CASE WHEN v_table.relkind = 'p' THEN ' ONLY' END, v_table.relation
             ) INTO v_statement
             FROM (
-                SELECT pg_catalog.format('ix_%s_deleted%s', pg_catalog.left(v_table.relname, 40), '_' || nullif(i, 1)) AS name
+                SELECT pg_catalog.format('ix_%s_deleted%s', dbperf.cut_name(v_table.relname, 40), '_' || nullif(i, 1)) AS name
                 FROM pg_catalog.generate_series(1, 1000) AS i
             ) AS f
             WHERE NOT EXISTS (

@@ -72,6 +72,13 @@ AS $$
     FROM tree AS t JOIN pg_catalog.pg_rewrite AS w ON w.ev_class = t.oid
     WHERE w.ev_type IN ('3', '4') -- INSERT, DELETE
     UNION ALL
+    SELECT pg_catalog.format('trigger %I of %s fires after a row was deleted, which will not happen any more: accept_triggers => true', g.tgname, g.tgrelid::regclass)
+    FROM root AS r
+    JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = r.oid
+    WHERE r.relkind = 'r' AND NOT soft_delete_obstacles.accept_triggers
+      AND NOT g.tgisinternal AND (g.tgtype & 1) <> 0 AND (g.tgtype & 2) = 0 AND (g.tgtype & 8) <> 0 -- ROW, AFTER, DELETE
+      AND g.tgfoid NOT IN (SELECT p.oid FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = 'dbperf')
+    UNION ALL
     SELECT pg_catalog.format('trigger %I of %s fires on INSERT and would fire again for each deleted row: accept_triggers => true', g.tgname, g.tgrelid::regclass)
     FROM tree AS t
     JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = t.oid

@@ -1,11 +1,14 @@
 CREATE OR REPLACE FUNCTION dbperf.table_tree(relation regclass)
 RETURNS SETOF regclass
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 SET search_path = ''
 AS $$
-    SELECT table_tree.relation
-    UNION
-    SELECT t.relid FROM pg_catalog.pg_partition_tree(table_tree.relation) AS t
+BEGIN
+    RETURN QUERY
+        SELECT table_tree.relation
+        UNION
+        SELECT t.relid FROM pg_catalog.pg_partition_tree(table_tree.relation) AS t;
+END
 $$;
 
 COMMENT ON FUNCTION dbperf.table_tree(regclass) IS

@@ -25,12 +25,19 @@ BEGIN
     RETURN QUERY
         SELECT 'problem', CASE o.reason WHEN 'missing' THEN 'orphan' ELSE 'child of a deleted row' END, o.key_name::text, pg_catalog.count(*),
                pg_catalog.format(
-                   '%s rows of %s reference rows of %s that are %s, such as %s', pg_catalog.count(*), verify.relation, o.parent, o.reason,
+                   '%s rows of %s reference rows of %s that are %s, such as %s', pg_catalog.count(*), c.child, o.parent, o.reason,
                    pg_catalog.min(o.row_key::text)
                )
-        FROM dbperf.orphans(verify.relation) AS o
-        GROUP BY o.reason, o.key_name, o.parent
-        ORDER BY o.key_name, o.reason;
+        FROM (
+            SELECT verify.relation AS child
+            UNION -- those without soft delete are nobody else's matter
+            SELECT coalesce(pg_catalog.pg_partition_root(k.child), k.child) FROM dbperf.inbound_keys(verify.relation) AS k
+            WHERE dbperf.has_soft_delete(verify.relation) AND NOT dbperf.has_soft_delete(k.child)
+        ) AS c
+        CROSS JOIN LATERAL dbperf.orphans(c.child) AS o
+        WHERE c.child = verify.relation OR o.reason = 'deleted' AND o.parent = verify.relation
+        GROUP BY c.child, o.reason, o.key_name, o.parent
+        ORDER BY c.child, o.key_name, o.reason;
 
     RETURN QUERY
         SELECT 'problem', 'constraint not valid', k.conname::text, NULL::bigint,
@@ -38,6 +45,16 @@ BEGIN
         FROM pg_catalog.pg_constraint AS k
         WHERE k.conrelid IN (SELECT dbperf.table_tree(verify.relation)) AND NOT k.convalidated
         ORDER BY k.conname;
+
+    RETURN QUERY
+        SELECT 'problem', 'settled column missing', s.column_name::text, NULL::bigint,
+               pg_catalog.format('%s has no numeric column %I, which was marked as settled money: mark the right one, and delete this one from dbperf.settled_column', verify.relation, s.column_name)
+        FROM dbperf.settled_column AS s
+        WHERE s.relation = verify.relation AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_attribute AS a
+            WHERE a.attrelid = s.relation AND a.attname = s.column_name AND a.attnum > 0 AND a.atttypid = 'numeric'::regtype
+        )
+        ORDER BY s.column_name;
 
     IF dbperf.has_soft_delete(verify.relation) THEN
         EXECUTE pg_catalog.format(
@@ -54,4 +71,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.verify(regclass) IS
-    'What is wrong with the table''s integrity: orphans, live children of deleted rows, constraints that are not valid, guards of soft delete that are missing, disabled or changed, marks that no deletion made; severity problem or note, check, subject, number of rows, a sentence. Reads the whole table. Locks: ACCESS SHARE on the table and those it references.';
+    'What is wrong with the table''s integrity: orphans, live children of deleted rows, constraints that are not valid, guards of soft delete that are missing, disabled or changed, marks that no deletion made, columns of settled money that are not numeric any more; severity problem or note, check, subject, number of rows, a sentence. Reads the whole table. Locks: ACCESS SHARE on the table, those it references and those that reference it.';

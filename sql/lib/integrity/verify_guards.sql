@@ -38,17 +38,30 @@ AS $$
            pg_catalog.format('trigger %I of %s is not as dbperf made it: SELECT dbperf.enable_soft_delete(%L) makes it again', f.name, f.guarded, verify_guards.relation::text)
     FROM found AS f WHERE f.tgenabled IS NOT NULL AND f.checksum <> f.now
     UNION ALL
+    SELECT 'problem', 'guard missing', 'deletion_check_cascade',
+           'trigger deletion_check_cascade of dbperf.deletion is missing or disabled: live children of rows that are deleted with cascade are not looked for'
+    FROM asked AS a
+    WHERE EXISTS (SELECT FROM dbperf.inbound_keys(a.relation)) AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_trigger AS g
+        WHERE g.tgrelid = 'dbperf.deletion'::regclass AND g.tgname = 'deletion_check_cascade' AND g.tgfoid = 'dbperf.check_cascade'::regproc AND g.tgenabled IN ('O', 'A')
+    )
+    UNION ALL
     SELECT 'problem', 'view missing', dbperf.active_view_name(a.relation), pg_catalog.format('the view of live rows of %s is missing: SELECT dbperf.enable_soft_delete(%L) makes it again', a.relation, a.relation::text)
     FROM asked AS a
     WHERE dbperf.active_view(a.relation) IS NULL
     UNION ALL
     SELECT 'problem', 'view changed', v.view::text,
-           pg_catalog.format('the view %s is not as dbperf made it: drop it, and SELECT dbperf.enable_soft_delete(%L)', v.view, v.relation::text)
+           pg_catalog.format('the view %s is not as dbperf would make it: drop it, and SELECT dbperf.enable_soft_delete(%L)', v.view, v.relation::text)
     FROM (SELECT a.relation, dbperf.active_view(a.relation) AS view FROM asked AS a) AS v
     JOIN pg_catalog.pg_class AS c ON c.oid = v.view
     JOIN pg_catalog.pg_class AS t ON t.oid = v.relation
     WHERE coalesce(c.reloptions @> ARRAY['security_invoker=true'], false) IS FALSE
        OR pg_catalog.pg_get_viewdef(c.oid) !~ 'WHERE \(([^()]*\.)?deleted_at IS NULL\);$'
+       OR EXISTS (
+           (SELECT a.attname FROM pg_catalog.pg_attribute AS a
+            WHERE a.attrelid = v.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attname NOT IN ('deleted_at', 'deleted_batch'))
+           EXCEPT SELECT a.attname FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = v.view
+       )
        OR t.relkind = 'r' AND NOT EXISTS (
            SELECT FROM pg_catalog.pg_trigger AS g
            WHERE g.tgrelid = c.oid AND g.tgname = 'dbperf_delete_active' AND g.tgfoid = 'dbperf.delete_active'::regproc AND g.tgenabled IN ('O', 'A')
