@@ -157,6 +157,13 @@ def test_settled_money_stays(conn: psycopg.Connection) -> None:
     assert not _inexact(conn, "leaf", ["v"], DOUBLE)
 
 
+def test_no_column_is_no_proof(conn: psycopg.Connection) -> None:
+    conn.execute("CREATE TABLE none (a numeric)")
+    for columns in ([], None):
+        with pytest.raises(errors.FeatureNotSupported):
+            conn.execute("SELECT dbperf.check_exact('none', %s::name[], 'double precision')", [columns])
+
+
 def test_what_cannot_be_proved_is_refused(conn: psycopg.Connection) -> None:
     conn.execute("CREATE TABLE t (v numeric, b text)")
     for columns, target, error in (

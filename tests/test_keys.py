@@ -273,6 +273,19 @@ def test_tables_renamed_and_partitions_that_came_and_went(conn: psycopg.Connecti
     }  # fmt: skip
 
 
+def test_a_key_that_was_renamed_is_not_forgotten(conn: psycopg.Connection) -> None:
+    _in_schema(conn, "CREATE TABLE a (id integer PRIMARY KEY);"
+               "CREATE TABLE b (a integer CONSTRAINT k REFERENCES a ON DELETE CASCADE)")  # fmt: skip
+    _restrict(conn)
+    _in_schema(conn, "ALTER TABLE b RENAME CONSTRAINT k TO other")
+    with pytest.raises(errors.UndefinedObject, match="dropped or renamed"):
+        _restore(conn)
+    _in_schema(conn, "ALTER TABLE b RENAME CONSTRAINT other TO k")
+    _restore(conn)
+    assert len(_cascading(conn)) == 1
+    assert _changes(conn) == []
+
+
 @pytest.mark.superuser
 @pytest.mark.parametrize("unchecked", [False, True])
 @pytest.mark.parametrize(

@@ -315,7 +315,12 @@ def test_trees_and_circles_go_together(dsn: str) -> None:
 
 
 def test_a_child_that_is_being_inserted_is_waited_for(dsn: str, db: psycopg.Connection) -> None:
-    for statement in ("DELETE FROM venue WHERE id = 1", "SELECT dbperf.soft_delete('venue', 'id = 1')"):
+    for statement in (
+        "DELETE FROM venue WHERE id = 1",
+        "SELECT dbperf.soft_delete('venue', 'id = 1')",
+        # no lock but the UPDATE's own: as where soft_delete() meets a row that began to match after it had locked
+        "UPDATE venue SET deleted_at = now(), deleted_batch = pg_current_xact_id()::text::bigint WHERE id = 1",
+    ):
         db.execute("DELETE FROM tick WHERE venue_id = 1")
         with psycopg.connect(dsn) as writer, psycopg.connect(dsn, autocommit=True) as deleter:
             writer.execute("INSERT INTO tick SELECT max(id) + 1, 1, '2026-01-09' FROM tick")
@@ -427,6 +432,88 @@ def test_rows_without_a_primary_key(dsn: str) -> None:
         assert conn.execute("DELETE FROM log_active WHERE n IS NULL").rowcount == 1
         assert value(conn, "SELECT count(*) FROM log_active") == 4
         assert value(conn, "SELECT count(*) FROM log") == 7
+
+
+def test_a_view_deletes_nothing_that_changed_meanwhile(dsn: str, db: psycopg.Connection, shape: str) -> None:
+    with psycopg.connect(dsn) as writer, psycopg.connect(dsn, autocommit=True) as deleter:
+        writer.execute("UPDATE tick SET note = 'keep' WHERE id = 1")
+        blocked = Blocked(db, deleter, lambda: deleter.execute("DELETE FROM tick_active WHERE note = 'row 1'"))
+        writer.commit()
+        cursor = blocked.finish()
+    if shape == "ordinary":
+        assert isinstance(blocked.error, errors.SerializationFailure)
+    else:
+        assert cursor.rowcount == 0
+    assert ids(db) == ALL
+
+
+def test_a_cascade_is_checked_when_it_is_complete(dsn: str, db: psycopg.Connection) -> None:
+    """What soft_delete() sets, anybody can set: the check comes at the latest with COMMIT."""
+    mark = "UPDATE venue SET deleted_at = now(), deleted_batch = pg_current_xact_id()::text::bigint WHERE id = 1"
+    with psycopg.connect(dsn, options="-c dbperf.cascade=on") as conn:
+        conn.execute("SET CONSTRAINTS ALL DEFERRED")
+        conn.execute(mark.encode())
+        with pytest.raises(errors.ForeignKeyViolation):
+            conn.commit()
+        conn.execute(mark.encode())
+        conn.execute("SELECT dbperf.soft_delete('tick', 'venue_id = 1')")
+    assert value(db, "SELECT deleted_at IS NOT NULL FROM venue WHERE id = 1")
+    with psycopg.connect(dsn) as conn:
+        conn.execute("SELECT dbperf.soft_delete('venue', 'id = 2', \"cascade\" => true)")
+        with pytest.raises(errors.ForeignKeyViolation):  # it does not inherit the first one's patience
+            conn.execute("SELECT dbperf.soft_delete('venue', 'id = 3')")
+        conn.rollback()
+    assert ids(db, "venue_active") == {2, 3}
+
+
+def test_only_what_marks_is_recorded(db: psycopg.Connection) -> None:
+    """An ORM may name every column in each UPDATE."""
+    for statement in ("SELECT statement FROM dbperf.soft_delete_index('tick')",):
+        for (index,) in db.execute(statement.encode()).fetchall():
+            db.execute(index)
+    db.execute("DELETE FROM tick WHERE id = 1")
+    before = value(db, "SELECT count(*) FROM dbperf.deletion")
+    for table in ("tick", "venue"):
+        db.execute(f"UPDATE {table} SET deleted_at = deleted_at, deleted_batch = deleted_batch, id = id".encode())
+        db.execute(f"UPDATE {table} SET deleted_at = NULL WHERE deleted_at IS NULL".encode())
+        db.execute(f"UPDATE {table} SET deleted_at = NULL WHERE false".encode())
+    assert value(db, "SELECT count(*) FROM dbperf.deletion") == before
+
+
+def test_triggers_that_would_fall_silent_need_acceptance(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("CREATE TABLE own (id integer PRIMARY KEY)")
+        conn.execute("CREATE FUNCTION public.audit() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+        conn.execute("CREATE TRIGGER audit AFTER DELETE ON own FOR EACH ROW EXECUTE FUNCTION public.audit()")
+        with pytest.raises(errors.ObjectNotInPrerequisiteState) as refused:
+            conn.execute("SELECT dbperf.enable_soft_delete('own')")
+        assert "audit" in str(refused.value.diag.message_detail)
+        conn.execute("SELECT dbperf.enable_soft_delete('own', accept_triggers => true)")
+
+
+def test_a_row_that_references_itself_is_purged(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("CREATE TABLE node (id integer PRIMARY KEY, up integer REFERENCES node)")
+        conn.execute("INSERT INTO node VALUES (1, 1), (2, 1), (3, 3)")
+        conn.execute("SELECT dbperf.enable_soft_delete('node')")
+        conn.execute("SELECT dbperf.soft_delete('node', 'true')")
+        conn.execute("SELECT dbperf.undelete(max(batch)) FROM dbperf.deletion")
+        conn.execute("SELECT dbperf.soft_delete('node', 'id = 3')")
+        assert conn.execute("CALL dbperf.purge('node', '0')").fetchone() == (1,)
+        assert ids(conn, "node") == {1, 2}
+
+
+def test_names_are_cut_by_bytes(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        name = "ü" * 31
+        conn.execute(f'CREATE TABLE "{name}" (id integer PRIMARY KEY)'.encode())
+        conn.execute(f'INSERT INTO "{name}" VALUES (1), (2)'.encode())
+        conn.execute("SELECT dbperf.enable_soft_delete(%s)", [f'"{name}"'])
+        for (index,) in conn.execute("SELECT statement FROM dbperf.soft_delete_index(%s)", [f'"{name}"']).fetchall():
+            conn.execute(index)
+        conn.execute(f'DELETE FROM "{name}" WHERE id = 1'.encode())
+        side = value(conn, "SELECT dbperf.disable_soft_delete(%s)::text", f'"{name}"')
+        assert ids(conn, side) == {1}
 
 
 def test_generated_identity_and_strange_columns(dsn: str) -> None:

@@ -137,7 +137,10 @@ def test_bodies_follow_the_style(path: object) -> None:
     for declared in re.findall(r"DECLARE\n(.*?)BEGIN", text, re.DOTALL):
         for name in re.findall(r"^\s*(\w+)\s", declared, re.MULTILINE):
             assert name.startswith("v_"), name
-    local = set(re.findall(r"\b(\w+) AS (?:MATERIALIZED )?\(", text)) | {"removed_rows", "updated_rows"}  # WITH, and transition tables
+    local = set(re.findall(r"\b(\w+) AS (?:MATERIALIZED )?\(", text)) | {
+        "removed_rows",
+        "updated_rows",
+    }  # WITH, and transition tables
     for source in re.findall(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+(\w+)(?!\s*\()[\s;]", re.sub(r"--.*|'[^']*'", "", text)):
         known = source.startswith("v_") or source in {"STRICT", "LATERAL", "dbperf", "pg_catalog", "only"} | local
         assert known or source.isupper(), f"{source} is not schema-qualified"

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import errors
 
 from dbperf import legacy
 from dbperf.migrations import migrate, rollback
@@ -89,6 +90,10 @@ def test_every_guard_that_is_dropped_disabled_or_changed_is_found(trading: psyco
         ("CREATE OR REPLACE VIEW tick_active WITH (security_invoker = true) AS SELECT id, venue_id, at, size, note FROM tick", ("view changed", "public.tick_active")),
         ("CREATE TABLE tick_3 PARTITION OF tick FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')", ("guard missing", "dbperf_keep_deleted")),
         ("CREATE TABLE fee (id integer REFERENCES alert_logs)", ("guard missing", "dbperf_restrict_deletion")),
+        ("CREATE TABLE fee (venue_id integer REFERENCES venue); SELECT dbperf.enable_soft_delete('venue'); SELECT dbperf.soft_delete('venue', 'id = 1', \"cascade\" => true); INSERT INTO fee VALUES (1)", ("child of a deleted row", "fee_venue_id_fkey")),
+        ("DROP TRIGGER deletion_check_cascade ON dbperf.deletion", ("guard missing", "deletion_check_cascade")),
+        ("ALTER TABLE alert_rules ADD COLUMN colour text", ("view changed", "public.alert_rules_active")),
+        ("SELECT dbperf.settle_column('market_data', 'price'); DROP VIEW market_data_active; ALTER TABLE market_data RENAME price TO paid", ("settled column missing", "price")),
         ("ALTER TABLE alert_rules ADD CHECK (id > 0) NOT VALID", ("constraint not valid", "alert_rules_id_check")),
         ("ALTER TABLE market_data ADD FOREIGN KEY (volume) REFERENCES alert_rules ON DELETE CASCADE NOT VALID", ("soft delete unsafe", "public.market_data")),
         ("ALTER TABLE tick FORCE ROW LEVEL SECURITY", ("soft delete unsafe", "public.tick")),
@@ -256,9 +261,12 @@ def test_deleted_rows_below_live_orphans_stop_a_rollback(legacy_db: str) -> None
     with psycopg.connect(legacy_db, autocommit=True) as conn:
         conn.execute("SELECT dbperf.soft_delete('instruments', 'id = 3', NULL, true)")
         conn.execute('INSERT INTO market_data ("timestamp", instrument_id, price) VALUES (now(), 3, 1)')
+        before = catalogue.dump(conn)
         done = run_dbperf("rollback", "--to", "0006", dsn=legacy_db, check=1)
-        assert "market_data" in done.stderr
+        assert "rows of public.market_data reference them" in done.stderr
+        assert catalogue.dump(conn) == before, "something was rolled back before it was refused"
+        with pytest.raises(errors.ForeignKeyViolation, match="reference them"):
+            conn.execute("SELECT dbperf.disable_soft_delete('alert_rules')")
         conn.execute("SELECT dbperf.undelete((SELECT max(batch) FROM dbperf.deletion))")
-        run_dbperf("migrate", dsn=legacy_db)
         run_dbperf("rollback", "--to", "0006", dsn=legacy_db)
         assert value(conn, "SELECT count(*) FROM market_data WHERE instrument_id = 3 AND price = 1") == 1
