@@ -17,7 +17,7 @@ BEGIN
         FROM dbperf.inbound_keys(refuse_stranded_children.relation) AS k
     LOOP
         EXECUTE pg_catalog.format(
-            'SELECT EXISTS (SELECT FROM %s AS p JOIN %s AS c ON %s WHERE p.deleted_at IS NOT NULL%s)',
+            'SELECT pg_catalog.count(*) > 0 FROM %s AS p WHERE p.deleted_at IS NOT NULL AND EXISTS (SELECT FROM %s AS c WHERE %s%s)',
             refuse_stranded_children.relation, v_key.child, dbperf.key_match(v_key.key, 'c', 'p'), CASE WHEN v_key.only_live THEN ' AND c.deleted_at IS NULL' END
         ) INTO v_is_met;
         IF v_is_met THEN
