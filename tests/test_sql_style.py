@@ -15,7 +15,8 @@ from dbperf.sqlfiles import sql_dir
 
 #: Routines without SET search_path, each with its reason.
 WITHOUT_SEARCH_PATH: dict[str, str] = dict.fromkeys(
-    ("purge", "restrict_cascades", "restore_cascades", "run_online"), "a procedure that commits cannot have it"
+    ("purge", "restrict_cascades", "restore_cascades", "run_key_plans", "run_online"),
+    "a procedure that commits cannot have it",
 )
 
 SQL_FILES = sorted(sql_dir().rglob("*.sql"))

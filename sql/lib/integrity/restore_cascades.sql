@@ -13,14 +13,7 @@ BEGIN
     END LOOP;
     COMMIT;
 
-    FOREACH v_table IN ARRAY v_tables LOOP
-        LOOP
-            SELECT k.statement INTO v_statement FROM dbperf.restore_keys(v_table) AS k WHERE k.statement OPERATOR(pg_catalog.!~~) 'SELECT %' LIMIT 1;
-            EXIT WHEN NOT FOUND;
-            CALL dbperf.run_online(v_statement);
-        END LOOP;
-        COMMIT;
-    END LOOP;
+    CALL dbperf.run_key_plans('restore_keys', v_tables);
 END
 $$;
 

@@ -20,14 +20,7 @@ BEGIN
     END IF;
     COMMIT;
 
-    FOREACH v_table IN ARRAY v_tables LOOP
-        LOOP
-            SELECT k.statement INTO v_statement FROM dbperf.restrict_keys(v_table) AS k LIMIT 1;
-            EXIT WHEN NOT FOUND;
-            CALL dbperf.run_online(v_statement);
-        END LOOP;
-        COMMIT;
-    END LOOP;
+    CALL dbperf.run_key_plans('restrict_keys', v_tables);
 END
 $$;
 
