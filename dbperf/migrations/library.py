@@ -72,6 +72,7 @@ def install(conn: psycopg.Connection, *, late: bool) -> None:
     Touches only what differs. Late objects whose tables are gone are dropped.
     """
     present, known = installed(conn), recorded(conn)
+    replaced = []
     for file in library():
         if file.late != late:
             continue
@@ -85,6 +86,10 @@ def install(conn: psycopg.Connection, *, late: bool) -> None:
             if not late:
                 raise
             _drop(conn, [file.name])
+        else:
+            replaced.append(file)
+    if replaced:
+        _record(conn, replaced)
     if late:
         _drop(conn, set(known) - {file.name for file in library()})
 
@@ -104,15 +109,20 @@ def _replace(conn: psycopg.Connection, file: LibraryFile, stands: tuple[str, str
         _drop(conn, [file.name])
         _execute(conn, file.statements)
     else:
-        now = _identities(conn, file.name)
-        if stands and len(now) > 1:  # other arguments make another routine: the old one goes
+        if stands and len(_identities(conn, file.name)) > 1:  # other arguments make another routine: the old one goes
             conn.execute(f"DROP {stands[0]}".encode())
-    conn.execute(
-        "INSERT INTO dbperf.library (name, source_checksum, definition_checksum) VALUES (%s, %s, %s)"
-        " ON CONFLICT (name) DO UPDATE SET source_checksum = EXCLUDED.source_checksum,"
-        " definition_checksum = EXCLUDED.definition_checksum",
-        [file.name, file.checksum, installed(conn)[file.name][1]],
-    )
+
+
+def _record(conn: psycopg.Connection, files: Iterable[LibraryFile]) -> None:
+    """Record *files* as they stand now; together, because reading the definitions costs more than installing one."""
+    present = installed(conn)
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO dbperf.library (name, source_checksum, definition_checksum) VALUES (%s, %s, %s)"
+            " ON CONFLICT (name) DO UPDATE SET source_checksum = EXCLUDED.source_checksum,"
+            " definition_checksum = EXCLUDED.definition_checksum",
+            [(file.name, file.checksum, present[file.name][1]) for file in files],
+        )
 
 
 def _execute(conn: psycopg.Connection, statements: Iterable[str]) -> None:
