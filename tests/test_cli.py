@@ -86,9 +86,9 @@ def test_json(legacy_db: str) -> None:
     }
 
 
-def test_what_writes_says_where(legacy_db: str) -> None:
+def test_what_writes_says_where(trading_db: str) -> None:
     for command in (["migrate"], ["repair", "0001"], ["rollback"]):
-        assert "as trading_owner" in run_dbperf(*command, dsn=legacy_db).stderr
+        assert "as trading_owner" in run_dbperf(*command, dsn=trading_db).stderr
 
 
 def test_a_reader_that_goes_away(legacy_db: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,6 +15,15 @@ from dbperf.migrations import files, migrate, repair, rollback, status
 from tests import catalogue
 from tests.support import Cluster, rows_hash
 from tests.support import dbperf as run_dbperf
+
+Catalogue = dict[str, list[tuple[Any, ...]]]
+
+
+@pytest.fixture(scope="module")
+def legacy_catalogue(cluster: Cluster, legacy_template: str) -> Catalogue:
+    """What ``legacy_db`` is, and ``trading_db`` was before it was migrated."""
+    with psycopg.connect(cluster.dsn(legacy_template), autocommit=True) as conn:
+        return catalogue.dump(conn)
 
 
 def _there_and_back(dsn: str) -> None:
@@ -43,52 +53,45 @@ def test_names_that_somebody_else_has(legacy_db: str, change: str) -> None:
     _there_and_back(legacy_db)
 
 
-def test_the_name_of_a_retired_index_was_taken_since(legacy_db: str) -> None:
-    with psycopg.connect(legacy_db, autocommit=True) as conn:
-        before = catalogue.dump(conn)
-        migrate(legacy_db)
+def test_the_name_of_a_retired_index_was_taken_since(trading_db: str, legacy_catalogue: Catalogue) -> None:
+    with psycopg.connect(trading_db, autocommit=True) as conn:
         conn.execute("CREATE INDEX ix_market_data_price ON market_data (price DESC)")
         between = catalogue.dump(conn)
-        done = run_dbperf("rollback", "--to", "0000", dsn=legacy_db, check=1)
+        done = run_dbperf("rollback", "--to", "0000", dsn=trading_db, check=1)
         assert "ix_market_data_price is taken by something else" in done.stderr
         assert catalogue.dump(conn) == between  # refused before its first step
         conn.execute("DROP INDEX ix_market_data_price")
-        rollback(legacy_db, to="0000")
-        assert catalogue.dump(conn) == before
+        rollback(trading_db, to="0000")
+        assert catalogue.dump(conn) == legacy_catalogue
 
 
-def test_a_retired_index_that_somebody_made_again(legacy_db: str) -> None:
-    with psycopg.connect(legacy_db, autocommit=True) as conn:
-        before = catalogue.dump(conn)
-        migrate(legacy_db)
+def test_a_retired_index_that_somebody_made_again(trading_db: str, legacy_catalogue: Catalogue) -> None:
+    with psycopg.connect(trading_db, autocommit=True) as conn:
         conn.execute("CREATE INDEX ix_market_data_price ON market_data (price)")
-        rollback(legacy_db, to="0000")
-        assert catalogue.dump(conn) == before
+        rollback(trading_db, to="0000")
+        assert catalogue.dump(conn) == legacy_catalogue
 
 
-def test_rows_that_a_policy_hides_are_rows(empty_db: str) -> None:
-    migrate(empty_db)
-    with psycopg.connect(empty_db, autocommit=True) as conn:
+def test_rows_that_a_policy_hides_are_rows(migrated_db: str) -> None:
+    with psycopg.connect(migrated_db, autocommit=True) as conn:
         conn.execute(
             "INSERT INTO instruments (symbol, name, type, status, created_at, updated_at) VALUES ('A', 'a', 'index', 'active', now(), now())"
         )
         conn.execute("ALTER TABLE instruments ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
-        run_dbperf("rollback", "--to", "0000", dsn=empty_db, check=1)
+        run_dbperf("rollback", "--to", "0000", dsn=migrated_db, check=1)
         conn.execute("ALTER TABLE instruments NO FORCE ROW LEVEL SECURITY")
         assert conn.execute("SELECT count(*) FROM instruments").fetchone() == (1,)
 
 
-def test_renamed_and_dropped_tables(legacy_db: str) -> None:
-    with psycopg.connect(legacy_db, autocommit=True) as conn:
-        before = catalogue.dump(conn)
-        migrate(legacy_db)
+def test_renamed_and_dropped_tables(trading_db: str, legacy_catalogue: Catalogue) -> None:
+    with psycopg.connect(trading_db, autocommit=True) as conn:
         conn.execute("ALTER TABLE alert_logs RENAME TO alert_history")
-        rollback(legacy_db, to="0000")
+        rollback(trading_db, to="0000")
         conn.execute("ALTER TABLE alert_history RENAME TO alert_logs")
-        assert catalogue.dump(conn) == before
-        migrate(legacy_db)
+        assert catalogue.dump(conn) == legacy_catalogue
+        migrate(trading_db)
         conn.execute("DROP TABLE alert_logs CASCADE")  # and the view of its live rows
-        rollback(legacy_db, to="0000")
+        rollback(trading_db, to="0000")
         assert status(conn).code == 1
 
 
@@ -166,9 +169,8 @@ def test_another_applications_numbers_do_not_block_an_adoption(legacy_db: str) -
         assert status(conn).code == 1
 
 
-def test_grants_to_a_reader_are_no_drift(legacy_db: str) -> None:
-    migrate(legacy_db)
-    with psycopg.connect(legacy_db, autocommit=True) as conn:
+def test_grants_to_a_reader_are_no_drift(trading_db: str) -> None:
+    with psycopg.connect(trading_db, autocommit=True) as conn:
         conn.execute("GRANT USAGE ON SCHEMA dbperf TO PUBLIC")
         conn.execute("GRANT SELECT ON ALL TABLES IN SCHEMA dbperf TO PUBLIC")
         conn.execute("SET quote_all_identifiers = on")

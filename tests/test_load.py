@@ -11,7 +11,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dbperf.migrations import migrate
 from tests.support import dbperf as run_dbperf
 from tests.support import rows_hash
 
@@ -33,14 +32,13 @@ def bars(tmp_path: Path) -> Path:
 LOAD = ["--table", "market_data", "--instrument", "ES"]
 
 
-@pytest.mark.parametrize("migrated", [False, True])
-def test_bars_are_loaded_and_rounded_half_even(legacy_db: str, bars: Path, migrated: bool) -> None:
-    if migrated:
-        migrate(legacy_db)
-    done = run_dbperf("--json", "load", str(bars), *LOAD, "--round", "volume", dsn=legacy_db)
+@pytest.mark.parametrize("kind", ["legacy_db", "trading_db"])
+def test_bars_are_loaded_and_rounded_half_even(kind: str, bars: Path, request: pytest.FixtureRequest) -> None:
+    dsn = request.getfixturevalue(kind)
+    done = run_dbperf("--json", "load", str(bars), *LOAD, "--round", "volume", dsn=dsn)
     result = json.loads(done.stdout)
     assert (result["rows"], result["inserted"], result["rounded"]) == (4, 4, {"volume": 3})
-    with psycopg.connect(legacy_db) as conn:
+    with psycopg.connect(dsn) as conn:
         rows = conn.execute(
             """SELECT "timestamp"::text, instrument_id, open_price, high_price, low_price, price, volume
                FROM market_data WHERE "timestamp" BETWEEN '2022-01-01' AND '2022-01-02' ORDER BY 1"""

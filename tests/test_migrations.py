@@ -75,38 +75,35 @@ def test_made_tables_equal_the_legacy_ones(legacy_db: str, empty_db: str) -> Non
             ] == expected
 
 
-def test_rollback_refuses_to_drop_rows_and_changes_nothing(empty_db: str) -> None:
-    migrate(empty_db)
-    with psycopg.connect(empty_db, autocommit=True) as conn:
+def test_rollback_refuses_to_drop_rows_and_changes_nothing(migrated_db: str) -> None:
+    with psycopg.connect(migrated_db, autocommit=True) as conn:
         conn.execute(
             "INSERT INTO instruments (symbol, name, type, status, created_at, updated_at)"
             " VALUES ('ES', 'ES', 'future', 'active', now(), now())"
         )
         before = catalogue.dump(conn)
         with pytest.raises(errors.NotEmptyError, match="no rollback of dbperf drops a row"):
-            rollback(empty_db, to="0000")
+            rollback(migrated_db, to="0000")
         assert catalogue.dump(conn) == before
         assert status(conn).code == 0
         # down to the baseline it goes, with the row
-        rollback(empty_db, to="0002")
+        rollback(migrated_db, to="0002")
         assert conn.execute("SELECT symbol FROM instruments").fetchall() == [("ES",)]
 
 
-def test_rollback_refuses_to_drop_what_somebody_put_into_the_schema(legacy_db: str) -> None:
-    migrate(legacy_db)
-    with psycopg.connect(legacy_db, autocommit=True) as conn:
+def test_rollback_refuses_to_drop_what_somebody_put_into_the_schema(trading_db: str) -> None:
+    with psycopg.connect(trading_db, autocommit=True) as conn:
         conn.execute("CREATE TABLE dbperf.mine (id integer)")
         before = catalogue.dump(conn)
-        done = run_dbperf("rollback", "--to", "0000", dsn=legacy_db, check=1)
+        done = run_dbperf("rollback", "--to", "0000", dsn=trading_db, check=1)
         assert "cannot drop schema dbperf" in done.stderr
         assert "mine" in done.stderr
         assert catalogue.dump(conn) == before
 
 
-def test_rollback_without_target_undoes_the_last_one(legacy_db: str) -> None:
-    migrate(legacy_db)
-    assert rollback(legacy_db) == [files.migrations()[-1].id]
-    with psycopg.connect(legacy_db) as conn:
+def test_rollback_without_target_undoes_the_last_one(trading_db: str) -> None:
+    assert rollback(trading_db) == [files.migrations()[-1].id]
+    with psycopg.connect(trading_db) as conn:
         assert [m.state for m in status(conn).migrations] == ["applied"] * (len(NUMBERS) - 1) + ["pending"]
 
 
@@ -163,20 +160,19 @@ def _codes(dsn: str) -> tuple[int, dict[str, str]]:
     return done.returncode, {m["id"]: m["state"] for m in json.loads(done.stdout)["migrations"]}
 
 
-def test_a_changed_file_is_drift_until_repaired(legacy_db: str) -> None:
-    migrate(legacy_db)
+def test_a_changed_file_is_drift_until_repaired(trading_db: str) -> None:
     changed = files.migrations()[2].id
-    with psycopg.connect(legacy_db, autocommit=True) as conn:
+    with psycopg.connect(trading_db, autocommit=True) as conn:
         conn.execute("UPDATE dbperf.migration SET checksum = 'of another file' WHERE id = %s", [changed])
-    assert _codes(legacy_db) == (
+    assert _codes(trading_db) == (
         3,
         {m.id: "drift" if m.id == changed else "applied" for m in files.migrations()},
     )
     for command in (["migrate"], ["migrate", "--dry-run"], ["rollback"]):
-        done = run_dbperf(*command, dsn=legacy_db, check=1)
+        done = run_dbperf(*command, dsn=trading_db, check=1)
         assert f"dbperf repair {changed[:4]}" in done.stderr
-    run_dbperf("repair", changed[:4], dsn=legacy_db)
-    assert _codes(legacy_db)[0] == 0
+    run_dbperf("repair", changed[:4], dsn=trading_db)
+    assert _codes(trading_db)[0] == 0
 
 
 def test_checksums_ignore_comments_and_white_space_but_nothing_else() -> None:
@@ -210,31 +206,28 @@ def test_marks_made_by_yoyo_alone_are_drift(legacy_db: str) -> None:
         "_yoyo_migration (migration_id, migration_hash, applied_at_utc)",
     ],
 )
-def test_a_newer_database_is_refused(legacy_db: str, table: str) -> None:
-    migrate(legacy_db)
-    with psycopg.connect(legacy_db, autocommit=True) as conn:
+def test_a_newer_database_is_refused(trading_db: str, table: str) -> None:
+    with psycopg.connect(trading_db, autocommit=True) as conn:
         conn.execute(f"INSERT INTO {table} VALUES ('9999_from_the_future', 'x', now())".encode())
-    assert run_dbperf("status", dsn=legacy_db, check=3).stdout.count("newer") == 2
+    assert run_dbperf("status", dsn=trading_db, check=3).stdout.count("newer") == 2
     for command in (["migrate"], ["rollback"], ["migrate", "--dry-run"]):
-        assert "9999_from_the_future" in run_dbperf(*command, dsn=legacy_db, check=1).stderr
+        assert "9999_from_the_future" in run_dbperf(*command, dsn=trading_db, check=1).stderr
 
 
-def test_another_applications_yoyo_migrations_are_left_alone(legacy_db: str) -> None:
-    with psycopg.connect(legacy_db, autocommit=True) as conn:
-        migrate(legacy_db)
+def test_another_applications_yoyo_migrations_are_left_alone(trading_db: str) -> None:
+    with psycopg.connect(trading_db, autocommit=True) as conn:
         conn.execute(
             "INSERT INTO _yoyo_migration (migration_hash, migration_id, applied_at_utc) VALUES ('h', '20240101_01_abcde-users', now())"
         )
         assert status(conn).code == 0
-        done = run_dbperf("rollback", "--to", "0000", dsn=legacy_db)
+        done = run_dbperf("rollback", "--to", "0000", dsn=trading_db)
         assert "20240101_01_abcde-users" in done.stderr
         assert conn.execute("SELECT migration_id FROM _yoyo_migration").fetchall() == [("20240101_01_abcde-users",)]
         assert status(conn).code == 1
 
 
-def test_the_library_follows_the_code_and_drift_shows(legacy_db: str) -> None:
-    migrate(legacy_db)
-    with psycopg.connect(legacy_db, autocommit=True) as conn:
+def test_the_library_follows_the_code_and_drift_shows(trading_db: str) -> None:
+    with psycopg.connect(trading_db, autocommit=True) as conn:
         conn.execute("COMMENT ON FUNCTION dbperf.retire_index(regclass, name[]) IS 'mine now'")
         conn.execute("DROP VIEW dbperf.trading_indexes")
         conn.execute("CREATE FUNCTION dbperf.gone() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
@@ -246,22 +239,21 @@ def test_the_library_follows_the_code_and_drift_shows(legacy_db: str) -> None:
             ["gone"],
         )
         before = {f.name for f in files.library()}
-        migrate(legacy_db)
+        migrate(trading_db)
         assert status(conn).code == 0
         names = {r[0] for r in conn.execute("SELECT proname FROM pg_proc WHERE pronamespace = 'dbperf'::regnamespace")}
         assert names == before - {"trading_indexes"}
 
 
-def test_a_routine_with_other_arguments_replaces_the_old_one(legacy_db: str) -> None:
-    migrate(legacy_db)
-    with psycopg.connect(legacy_db, autocommit=True) as conn:
+def test_a_routine_with_other_arguments_replaces_the_old_one(trading_db: str) -> None:
+    with psycopg.connect(trading_db, autocommit=True) as conn:
         conn.execute("DROP FUNCTION dbperf.plain_index_columns(regclass)")
         conn.execute(
             "CREATE FUNCTION dbperf.plain_index_columns(text, text) RETURNS integer LANGUAGE sql AS 'SELECT 1'"
         )
         conn.execute("DROP FUNCTION dbperf.forget_trading_tables()")
         conn.execute("CREATE FUNCTION dbperf.forget_trading_tables() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
-        migrate(legacy_db)
+        migrate(trading_db)
         query = "SELECT oid::regprocedure::text FROM pg_proc WHERE proname IN ('plain_index_columns', 'forget_trading_tables')"
         assert {r[0] for r in conn.execute(query.encode())} == {
             "dbperf.plain_index_columns(regclass)", "dbperf.forget_trading_tables()",

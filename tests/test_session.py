@@ -34,20 +34,19 @@ def test_the_watcher_says_for_whom_it_waits(
         assert status(conn).code == 0
 
 
-def test_a_locked_table_is_given_up_within_the_budget(empty_db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_table_is_given_up_within_the_budget(migrated_db: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Dropping the tables that dbperf made needs ACCESS EXCLUSIVE; a reader must not queue behind it for long."""
     monkeypatch.setattr(session, "LOCK_PAUSE_S", 0.0)
-    migrate(empty_db)
-    with psycopg.connect(empty_db) as reader, psycopg.connect(empty_db, autocommit=True) as conn:
+    with psycopg.connect(migrated_db) as reader, psycopg.connect(migrated_db, autocommit=True) as conn:
         before = catalogue.dump(conn)
         reader.execute("SELECT * FROM instruments")
         started = time.monotonic()
         with pytest.raises(errors.LockedError, match="nothing was changed"):
-            rollback(empty_db, to="0000")
+            rollback(migrated_db, to="0000")
         assert time.monotonic() - started < 10
         assert catalogue.dump(conn) == before
         reader.rollback()
-        rollback(empty_db, to="0000")
+        rollback(migrated_db, to="0000")
 
 
 def test_writers_and_readers_go_on_while_it_migrates(legacy_db: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 import sqlparse
 from sqlparse import tokens
 
-from dbperf.migrations import files, migrate
+from dbperf.migrations import files
 from dbperf.sqlfiles import sql_dir
 
 #: Routines without SET search_path, each with its reason.
@@ -23,9 +23,8 @@ SQL_FILES = sorted(sql_dir().rglob("*.sql"))
 
 
 @pytest.fixture
-def migrated(legacy_db: str) -> Iterator[psycopg.Connection]:
-    migrate(legacy_db)
-    with psycopg.connect(legacy_db, autocommit=True) as conn:
+def migrated(trading_db: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(trading_db, autocommit=True) as conn:
         yield conn
 
 
