@@ -20,21 +20,23 @@ pytestmark = pytest.mark.superuser  # before 16 only a superuser may subscribe
 @pytest.fixture(scope="module")
 def logical(scratch: Path, bin_dir: Path | None) -> Iterator[Cluster]:
     """A server that decodes its log; it subscribes to itself, one database to the other."""
-    server = Server(scratch / "logical", bin_dir, {"fsync": "off", "wal_level": "logical"})
+    settings = {"fsync": "off", "wal_level": "logical", "wal_retrieve_retry_interval": "100ms"}
+    server = Server(scratch / "logical", bin_dir, settings)
     server.start()
-    yield Cluster(server.url("postgres"), "postgres")
+    made = Cluster(server.url("postgres"), "postgres")
+    migrate(made.dsn(made.create_database("migrated")))
+    yield made
     server.stop()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_subscriber_ends_with_the_same_rows(logical: Cluster, shape: str) -> None:
     """Its triggers do not fire while changes are applied: it follows the publisher, purges included."""
-    names = [logical.create_database(f"{side}_{shape}") for side in ("publisher", "subscriber")]
+    names = [logical.create_database(f"{side}_{shape}", "migrated") for side in ("publisher", "subscriber")]
     slot = f"slot_{shape}"
     publisher, subscriber = (psycopg.connect(logical.dsn(name), autocommit=True) for name in names)
     with publisher, subscriber:
         for conn in (publisher, subscriber):
-            migrate(conn.info.dsn)
             make(conn, shape)
         publisher.execute("CREATE PUBLICATION p FOR TABLE tick, venue WITH (publish_via_partition_root = true)")
         publisher.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", [slot])
