@@ -18,24 +18,31 @@ from dbperf import errors, legacy, sqlfiles
 from dbperf.migrations import files, migrate, rollback, session, status
 from dbperf.migrations.ledger import YOYO_TABLES
 from tests import catalogue
+from tests.support import Cluster, rows_hash
 from tests.support import dbperf as run_dbperf
-from tests.support import rows_hash
 
 NUMBERS = [m.number for m in files.migrations()]
 
 
+@pytest.fixture(scope="module")
+def stairs(cluster: Cluster, legacy_template: str) -> str:
+    """DSN of a legacy database that one test after the other takes a step up."""
+    return cluster.dsn(cluster.create_database("dbperf_test_stairs", legacy_template))
+
+
 @pytest.mark.parametrize("number", NUMBERS)
-def test_each_migration_goes_up_down_and_up_with_rows(legacy_db: str, number: str) -> None:
+def test_each_migration_goes_up_down_and_up_with_rows(stairs: str, number: str) -> None:
     below = f"{int(number) - 1:04d}"
-    with psycopg.connect(legacy_db, autocommit=True) as conn:
+    rollback(stairs, to=below)  # nothing to do, unless the tests run in another order
+    with psycopg.connect(stairs, autocommit=True) as conn:
         if below != "0000":
-            migrate(legacy_db, to=below)
+            migrate(stairs, to=below)
         before, rows = catalogue.dump(conn), rows_hash(conn, legacy.TABLES)
-        migrate(legacy_db, to=number)
+        migrate(stairs, to=number)
         above = catalogue.dump(conn)
-        assert rollback(legacy_db, to=below) == [m.id for m in files.migrations() if m.number == number]
+        assert rollback(stairs, to=below) == [m.id for m in files.migrations() if m.number == number]
         assert catalogue.dump(conn) == before
-        assert migrate(legacy_db, to=number)
+        assert migrate(stairs, to=number)
         assert catalogue.dump(conn) == above
         assert rows_hash(conn, legacy.TABLES) == rows
 
