@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 
 import psycopg
 from psycopg import errors
@@ -136,11 +137,12 @@ def _identities(conn: psycopg.Connection, name: str) -> list[str]:
 
 
 def _drop(conn: psycopg.Connection, names: Iterable[str]) -> None:
-    present = installed(conn)
-    for name in names:
-        if name in present:
-            conn.execute(f"DROP {present[name][0]}".encode())
-        conn.execute("DELETE FROM dbperf.library WHERE name = %s", [name])
+    present, names = installed(conn), list(names)
+    identities = [present[name][0].split(" ", 1) for name in names if name in present]
+    # together, because a rollback does this while it keeps readers and writers off the trading tables
+    for kind, found in groupby(identities, lambda identity: identity[0]):
+        conn.execute(f"DROP {kind} {', '.join(identity for _, identity in found)}".encode())
+    conn.execute("DELETE FROM dbperf.library WHERE name = ANY (%s)", [names])
 
 
 def described(conn: psycopg.Connection, routine: str) -> str | None:
