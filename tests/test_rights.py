@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -205,7 +206,9 @@ def test_random_sql_of_an_application_loses_nothing(db: psycopg.Connection, rng:
         "MERGE INTO {t} AS x USING generate_series(1, {n}) AS s ON x.id = s WHEN MATCHED THEN DELETE", "DELETE FROM venue", "DELETE FROM venue_active WHERE id = {n} % 3",
         "SET CONSTRAINTS ALL DEFERRED", "SET session_replication_role = replica", "SET dbperf.deleted_rows = 'x'", "SET dbperf.reason = 'x'",
         "ALTER TABLE {t} DISABLE TRIGGER USER", "DROP TABLE {t}", "DROP TRIGGER dbperf_queue_deletion ON {t}", "SET ROLE {owner}", "LOCK TABLE {t} IN EXCLUSIVE MODE",
-        "SET search_path = pg_temp, public", "CREATE TEMP TABLE delete_ticket (xid xid8)", "SAVEPOINT s", "ROLLBACK TO s", "BEGIN", "BEGIN ISOLATION LEVEL SERIALIZABLE", "COMMIT", "ROLLBACK",
+        "SET search_path = pg_temp, public", "CREATE TEMP TABLE delete_ticket (xid xid8)",
+        "CREATE DOMAIN pg_temp.regclass AS pg_catalog.regclass CHECK (pg_temp.act())", "CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (pg_temp.act())",
+        "CREATE FUNCTION pg_temp.act() RETURNS boolean LANGUAGE plpgsql AS 'BEGIN IF current_user <> session_user THEN TRUNCATE dbperf.soft_delete_guard; END IF; RETURN true; END'", "SAVEPOINT s", "ROLLBACK TO s", "BEGIN", "BEGIN ISOLATION LEVEL SERIALIZABLE", "COMMIT", "ROLLBACK",
     ]  # fmt: skip
     conditions = ["id = {n}", "id < {n}", "true", "size % 3 = 1", "at > '2026-02-01'"]
     owner = value(db, "SELECT current_user::text")
@@ -234,6 +237,48 @@ def test_random_sql_of_an_application_loses_nothing(db: psycopg.Connection, rng:
         )
         == 0
     )
+
+
+def test_types_of_the_sessions_own_never_run_as_the_owner(db: psycopg.Connection) -> None:
+    """An empty search_path still looks for types among the session's temporary ones first."""
+    with _as(db, APP) as app:
+        app.execute(
+            "CREATE FUNCTION pg_temp.act() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN IF current_user <> session_user"
+            f" THEN EXECUTE 'GRANT ALL ON dbperf.delete_ticket TO {APP}'; END IF; RETURN true; END $$".encode()
+        )
+        for name in (
+            "regclass",
+            "text",
+            "bigint",
+            "timestamptz",
+            "xid8",
+            "tid",
+            "record",
+            "int8",
+            "bool",
+            "name",
+            "oid",
+        ):
+            with contextlib.suppress(psycopg.Error):
+                app.execute(f"CREATE DOMAIN pg_temp.{name} AS pg_catalog.{name} CHECK (pg_temp.act())".encode())
+        for statement in (
+            "DELETE FROM public.tick WHERE id = 1", "DELETE FROM public.tick_active WHERE id = 2",
+            "SELECT dbperf.soft_delete('public.tick', 'id = 3')", "SELECT dbperf.soft_delete('public.venue', 'id = 1', NULL, true)",
+            "INSERT INTO public.venue VALUES (9, 'nine') ON CONFLICT (id) DO UPDATE SET name = 'nine'", "TRUNCATE public.tick",
+            "UPDATE public.venue SET deleted_at = NULL", "UPDATE public.venue SET id = id + 100",
+        ):  # fmt: skip
+            with contextlib.suppress(psycopg.Error):
+                app.execute(statement.encode())
+    assert not value(db, f"SELECT has_table_privilege('{APP}', 'dbperf.delete_ticket', 'SELECT')")
+
+
+def test_a_policy_that_keeps_a_row_is_no_conflict(db: psycopg.Connection) -> None:
+    db.execute("ALTER TABLE tick ENABLE ROW LEVEL SECURITY")
+    db.execute(f"CREATE POLICY sees ON tick TO {APP} USING (true)".encode())
+    db.execute(f"CREATE POLICY deletes ON tick AS RESTRICTIVE FOR DELETE TO {APP} USING (id = 1)".encode())
+    with _as(db, APP) as app:
+        assert app.execute("DELETE FROM tick_active WHERE id < 4").rowcount == 1
+    assert ids(db) == ALL - {1}
 
 
 def test_policies(db: psycopg.Connection) -> None:

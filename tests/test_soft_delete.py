@@ -480,15 +480,52 @@ def test_only_what_marks_is_recorded(db: psycopg.Connection) -> None:
     assert value(db, "SELECT count(*) FROM dbperf.deletion") == before
 
 
-def test_triggers_that_would_fall_silent_need_acceptance(dsn: str) -> None:
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        "own_trigger AFTER DELETE ON own FOR EACH ROW",
+        "protect BEFORE DELETE ON own FOR EACH ROW",
+        "own_trigger AFTER DELETE ON own REFERENCING OLD TABLE AS gone FOR EACH STATEMENT",
+        "normalise BEFORE INSERT ON own FOR EACH ROW",
+        "own_trigger AFTER UPDATE ON own FOR EACH ROW",
+    ],
+)
+def test_triggers_that_would_do_something_else_need_acceptance(dsn: str, trigger: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute("CREATE TABLE own (id integer PRIMARY KEY)")
-        conn.execute("CREATE FUNCTION public.audit() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
-        conn.execute("CREATE TRIGGER audit AFTER DELETE ON own FOR EACH ROW EXECUTE FUNCTION public.audit()")
+        conn.execute("CREATE FUNCTION public.own() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+        conn.execute(f"CREATE TRIGGER {trigger} EXECUTE FUNCTION public.own()".encode())
         with pytest.raises(errors.ObjectNotInPrerequisiteState) as refused:
             conn.execute("SELECT dbperf.enable_soft_delete('own')")
-        assert "audit" in str(refused.value.diag.message_detail)
+        assert trigger.split()[0] in str(refused.value.diag.message_detail)
         conn.execute("SELECT dbperf.enable_soft_delete('own', accept_triggers => true)")
+        assert not conn.execute("SELECT FROM dbperf.verify('own') WHERE severity = 'problem'").fetchall()
+
+
+def test_disabling_brings_nothing_back_to_life(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        make(conn, "ordinary")
+        conn.execute("DELETE FROM tick WHERE id = 1")
+        conn.execute("CREATE FUNCTION public.keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+        conn.execute("CREATE TRIGGER a_keep BEFORE DELETE ON tick FOR EACH ROW EXECUTE FUNCTION public.keep()")
+        with pytest.raises(errors.ObjectNotInPrerequisiteState, match="keeps deleted rows"):
+            conn.execute("SELECT dbperf.disable_soft_delete('tick')")
+        assert ids(conn) == ALL - {1}
+
+
+def test_a_deleted_row_does_not_take_the_key_of_a_live_one(db: psycopg.Connection) -> None:
+    """Its children would hang below it; UPDATEs that leave the key alone pass."""
+    db.execute("INSERT INTO venue VALUES (7, 'seven')")
+    db.execute("DELETE FROM venue WHERE id = 7")
+    db.execute("UPDATE venue SET name = 'x', id = id")
+    db.execute("SELECT dbperf.soft_delete('tick', 'venue_id = 1')")
+    for statement in (
+        "UPDATE venue SET id = CASE id WHEN 1 THEN 100 ELSE 1 END WHERE id IN (1, 7)",
+        "UPDATE venue SET id = 50 WHERE id = 7",
+    ):
+        with pytest.raises(errors.ObjectNotInPrerequisiteState, match="stays as it is"):
+            db.execute(statement.encode())
+    assert not db.execute("SELECT FROM dbperf.orphans('tick')").fetchall()
 
 
 def test_a_row_that_references_itself_is_purged(dsn: str) -> None:

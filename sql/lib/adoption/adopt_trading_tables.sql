@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.adopt_trading_tables(baseline name, target name)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_table record;

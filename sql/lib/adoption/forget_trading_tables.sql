@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.forget_trading_tables()
 RETURNS void
 LANGUAGE plpgsql VOLATILE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET row_security = off -- a policy must not make a table look empty: the server raises instead
 AS $$
 DECLARE

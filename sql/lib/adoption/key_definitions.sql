@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.key_definitions(relation regclass)
 RETURNS TABLE (definition text, kind "char", constraint_name name, details text)
 LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT
         CASE k.contype

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.table_differences(baseline regclass, relation regclass)
 RETURNS TABLE (severity text, message text)
 LANGUAGE sql STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     -- what the table is
     SELECT 'difference', pg_catalog.format('%s is owned by %s, not by a role that %s belongs to', c.oid::regclass, pg_catalog.quote_ident(o.rolname), current_user)

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.trading_relation(name name)
 RETURNS regclass
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT t.relation
     FROM dbperf.trading_table AS t

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.ensure_index(relation regclass, index_name name, VARIADIC columns name[])
 RETURNS TABLE (statement text)
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_schema oid := (SELECT c.relnamespace FROM pg_catalog.pg_class AS c WHERE c.oid = ensure_index.relation);

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.plain_index_columns(index regclass)
 RETURNS name[]
 LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT array_agg(a.attname ORDER BY k.position)
     FROM pg_catalog.pg_index AS i

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.retire_index(relation regclass, VARIADIC columns name[])
 RETURNS TABLE (statement text)
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_index record;

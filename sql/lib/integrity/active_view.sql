@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.active_view(relation regclass)
 RETURNS regclass
 LANGUAGE sql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.oid::regclass
     FROM pg_catalog.pg_depend AS d

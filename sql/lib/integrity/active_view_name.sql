@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.active_view_name(relation regclass)
 RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT pg_catalog.format('%I.%I', n.nspname, dbperf.cut_name(c.relname, 63 - pg_catalog.length('_active')) || '_active')
     FROM pg_catalog.pg_class AS c

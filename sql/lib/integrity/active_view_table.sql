@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.active_view_table(view regclass)
 RETURNS regclass
 LANGUAGE sql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT d.refobjid::regclass
     FROM pg_catalog.pg_rewrite AS w

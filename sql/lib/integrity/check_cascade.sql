@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.check_cascade()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET row_security = off -- a policy that hid a row of another table would make it an orphan
 AS $$
 DECLARE

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.check_exact(relation regclass, columns name[], target regtype)
 RETURNS TABLE (column_name name, row_key jsonb, value text, reason text)
 LANGUAGE plpgsql VOLATILE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET row_security = off -- a row that a policy hides would be converted unread
 AS $$
 DECLARE

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.clear_marks(relation regclass, condition text)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_root CONSTANT regclass := coalesce(pg_catalog.pg_partition_root(clear_marks.relation), clear_marks.relation);

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.content_hash(relation regclass)
 RETURNS TABLE (rows bigint, hash text)
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 -- the text of a value must not depend on the session
 SET timezone = 'UTC'
 SET datestyle = 'ISO, MDY'

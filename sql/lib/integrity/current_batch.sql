@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.current_batch()
 RETURNS bigint
 LANGUAGE sql VOLATILE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT pg_catalog.pg_current_xact_id()::text::bigint
 $$;

@@ -1,12 +1,13 @@
 CREATE OR REPLACE FUNCTION dbperf.disable_soft_delete(relation regclass)
 RETURNS regclass
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET row_security = off -- a policy must not hide a marked row: it would come back to life
 AS $$
 DECLARE
     v_columns_made boolean;
     v_side regclass;
+    v_left boolean;
 BEGIN
     SELECT t.columns_made INTO v_columns_made FROM dbperf.soft_delete_table AS t WHERE t.relation = disable_soft_delete.relation;
     IF NOT FOUND THEN
@@ -22,6 +23,14 @@ BEGIN
     EXECUTE pg_catalog.format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', disable_soft_delete.relation);
     IF v_columns_made THEN
         v_side := dbperf.set_aside_deleted(disable_soft_delete.relation, v_side);
+    END IF;
+
+    IF v_columns_made THEN
+        EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %s WHERE deleted_at IS NOT NULL)', disable_soft_delete.relation) INTO v_left;
+        IF v_left THEN -- without their marks they would live again
+            RAISE EXCEPTION 'something on % keeps deleted rows from being set aside', disable_soft_delete.relation
+                USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Look for triggers on its DELETE that return NULL. Nothing was changed.';
+        END IF;
     END IF;
 
     PERFORM dbperf.drop_soft_delete_guards(disable_soft_delete.relation);

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.drop_active_view(relation regclass)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_view CONSTANT regclass := dbperf.active_view(drop_active_view.relation);

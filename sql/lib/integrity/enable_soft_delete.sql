@@ -3,7 +3,7 @@ CREATE OR REPLACE FUNCTION dbperf.enable_soft_delete(
 )
 RETURNS void
 LANGUAGE plpgsql VOLATILE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_obstacles text[];
@@ -55,4 +55,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.enable_soft_delete(regclass, boolean, text, boolean) IS
-    'From now on a DELETE marks rows (deleted_at, deleted_batch) and TRUNCATE is refused; the view <table>_active shows what is alive. hot: no trigger may fire on INSERT (default: of a partitioned table). on_deleted_key: refuse or revive. accept_triggers: the table''s own INSERT triggers may fire again for deleted rows of a partitioned table, and those AFTER DELETE FOR EACH ROW of an ordinary one need not fire any more. Raises 55000 with every reason where rows could be lost or orphaned. Call it again after partitions, keys or columns were added. Locks: ACCESS EXCLUSIVE on the table and its partitions, briefly.';
+    'From now on a DELETE marks rows (deleted_at, deleted_batch) and TRUNCATE is refused; the view <table>_active shows what is alive. hot: no trigger may fire on INSERT (default: of a partitioned table). on_deleted_key: refuse or revive. accept_triggers: the table''s own INSERT triggers may fire again for deleted rows of a partitioned table, and those of an ordinary one may fire, or not, as the refusal says. Raises 55000 with every reason where rows could be lost or orphaned. Call it again after partitions, keys or columns were added. Locks: ACCESS EXCLUSIVE on the table and its partitions, briefly.';

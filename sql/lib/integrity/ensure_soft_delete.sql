@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.ensure_soft_delete(relation regclass, hot boolean)
 RETURNS TABLE (statement text)
 LANGUAGE sql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT pg_catalog.format('SELECT dbperf.enable_soft_delete(%L, hot => %L)', ensure_soft_delete.relation, ensure_soft_delete.hot)
     WHERE NOT EXISTS (SELECT FROM dbperf.soft_delete_table AS t WHERE t.relation = ensure_soft_delete.relation)

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.guard_checksum(guarded regclass, name name)
 RETURNS text
 LANGUAGE sql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT pg_catalog.md5(pg_catalog.replace(pg_catalog.pg_get_triggerdef(g.oid), pg_catalog.format(' ON %I.%I ', n.nspname, c.relname), ' '))
     FROM pg_catalog.pg_trigger AS g

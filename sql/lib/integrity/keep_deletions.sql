@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.keep_deletions()
 RETURNS void
 LANGUAGE plpgsql VOLATILE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_left text;

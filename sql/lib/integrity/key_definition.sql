@@ -3,7 +3,7 @@ CREATE OR REPLACE FUNCTION dbperf.key_definition(
 )
 RETURNS text
 LANGUAGE sql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT pg_catalog.format(
         'FOREIGN KEY (%s) REFERENCES %s (%s)%s%s%s%s%s%s',

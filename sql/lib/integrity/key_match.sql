@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.key_match(key oid, child text, parent text)
 RETURNS text
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN (

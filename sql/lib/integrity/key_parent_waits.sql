@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.key_parent_waits(relation regclass, key_name name)
 RETURNS boolean
 LANGUAGE sql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(bool_or(p.relkind = 'p'), false)
     FROM pg_catalog.pg_constraint AS k

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.live_children(relation regclass, rows text)
 RETURNS TABLE (name name, child regclass, query text, lock text)
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.make_active_view(relation regclass)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     -- one that is there keeps its name, and what depends on it

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.mark_children(target regclass)
 RETURNS TABLE (marked regclass, rows bigint)
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_batch CONSTANT bigint := dbperf.current_batch();

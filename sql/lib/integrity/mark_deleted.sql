@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.mark_deleted()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_places tid[];

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.mark_rows(target regclass, predicate text, reason text, "cascade" boolean)
 RETURNS TABLE (batch bigint, marked regclass, rows bigint)
 LANGUAGE plpgsql VOLATILE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_reason_before CONSTANT text := coalesce(pg_catalog.current_setting('dbperf.reason', true), '');

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.meet_deleted_key()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_index record;
@@ -9,6 +9,7 @@ DECLARE
     v_deleted boolean;
     v_batch bigint;
 BEGIN
+    PERFORM pg_catalog.set_config('dbperf.inserting', TG_RELID::text, true); -- for update_deleted(), until end_insert()
     FOR v_index IN
         SELECT dbperf.unique_meeting(i.indexrelid, '$1') AS condition, i.indexrelid::regclass AS index
         FROM pg_catalog.pg_index AS i

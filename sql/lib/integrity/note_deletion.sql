@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.note_deletion(relation regclass, cascades boolean)
 RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_batch CONSTANT bigint := dbperf.current_batch();

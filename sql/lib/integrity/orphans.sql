@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.orphans(relation regclass)
 RETURNS TABLE (key_name name, parent regclass, row_key jsonb, reason text)
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET row_security = off -- a policy must not hide a parent, nor an orphan
 AS $$
 DECLARE

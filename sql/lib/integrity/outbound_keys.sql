@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.outbound_keys(relation regclass)
 RETURNS TABLE (key oid, name name, child regclass, parent regclass, on_delete "char", columns name[])
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY

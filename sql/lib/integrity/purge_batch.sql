@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.purge_batch(relation regclass, cutoff timestamp with time zone, batch_size integer)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $$
 DECLARE

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.purgeable(relation regclass)
 RETURNS text
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_key record;

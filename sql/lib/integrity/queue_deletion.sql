@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.queue_deletion()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF pg_catalog.pg_partition_root(TG_RELID) IS NOT NULL THEN -- an UPDATE that moves the row deletes it here: it would not arrive

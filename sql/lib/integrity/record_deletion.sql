@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.record_deletion()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $$
 DECLARE

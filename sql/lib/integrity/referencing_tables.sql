@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.referencing_tables(relation regclass)
 RETURNS TABLE (key oid, name name, child regclass, parent regclass)
 LANGUAGE sql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH RECURSIVE reached AS (
         SELECT referencing_tables.relation AS parent

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.referencing_tables_of(schema_name name)
 RETURNS regclass[]
 LANGUAGE plpgsql STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_schema CONSTANT oid := pg_catalog.to_regnamespace(pg_catalog.quote_ident(referencing_tables_of.schema_name));

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.refuse_cascade(relation regclass, key_name name)
 RETURNS void
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF dbperf.has_soft_delete(refuse_cascade.relation) THEN

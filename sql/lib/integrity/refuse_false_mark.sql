@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.refuse_false_mark()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NEW.deleted_at IS NULL AND NEW.deleted_batch IS NULL AND EXISTS (

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.refuse_live_children(relation regclass, key_name name, child regclass)
 RETURNS void
 LANGUAGE plpgsql IMMUTABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RAISE EXCEPTION 'rows of % are still referenced by live rows of %', refuse_live_children.relation, refuse_live_children.child

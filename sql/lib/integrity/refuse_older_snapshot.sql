@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.refuse_older_snapshot(relation regclass)
 RETURNS void
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF pg_catalog.current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.refuse_truncate()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RAISE EXCEPTION 'table % has soft delete and is not truncated', TG_RELID::regclass

@@ -4,7 +4,7 @@ CREATE OR REPLACE FUNCTION dbperf.replace_key(
 )
 RETURNS TABLE (statement text)
 LANGUAGE plpgsql STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_temporary CONSTANT name := dbperf.temporary_key_name(replace_key.key_name);

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.restore_keys(relation regclass)
 RETURNS TABLE (statement text)
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_change record;

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.retire_soft_delete(relation regclass)
 RETURNS TABLE (statement text)
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF EXISTS (SELECT FROM dbperf.soft_delete_table AS t WHERE t.relation = retire_soft_delete.relation) THEN

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.root_key(key oid)
 RETURNS oid
 LANGUAGE sql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH RECURSIVE up AS (
         SELECT k.oid, k.conparentid FROM pg_catalog.pg_constraint AS k WHERE k.oid = root_key.key

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.row_key(relation regclass)
 RETURNS text
 LANGUAGE sql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(
         (

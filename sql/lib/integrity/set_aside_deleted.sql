@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.set_aside_deleted(relation regclass, side regclass)
 RETURNS regclass
 LANGUAGE plpgsql VOLATILE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $$
 DECLARE

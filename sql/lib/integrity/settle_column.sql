@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.settle_column(relation regclass, VARIADIC columns name[])
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_column name;

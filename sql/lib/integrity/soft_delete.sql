@@ -3,7 +3,7 @@ CREATE OR REPLACE FUNCTION dbperf.soft_delete(
 )
 RETURNS TABLE (batch bigint, relation regclass, rows bigint)
 LANGUAGE sql VOLATILE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     -- PL/pgSQL does not let a result have the name of an argument
     SELECT m.batch, m.marked, m.rows FROM dbperf.mark_rows($1, $2, $3, $4) AS m

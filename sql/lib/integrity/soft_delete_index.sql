@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.soft_delete_index(relation regclass)
 RETURNS TABLE (statement text)
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_table record;

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.soft_delete_obstacles(relation regclass, accept_triggers boolean)
 RETURNS SETOF text
 LANGUAGE sql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH root AS (
         SELECT c.*, pg_catalog.pg_get_userbyid(c.relowner) AS owner
@@ -72,11 +72,21 @@ AS $$
     FROM tree AS t JOIN pg_catalog.pg_rewrite AS w ON w.ev_class = t.oid
     WHERE w.ev_type IN ('3', '4') -- INSERT, DELETE
     UNION ALL
-    SELECT pg_catalog.format('trigger %I of %s fires after a row was deleted, which will not happen any more: accept_triggers => true', g.tgname, g.tgrelid::regclass)
+    SELECT pg_catalog.format('trigger %I of %s %s: accept_triggers => true if that may be', g.tgname, g.tgrelid::regclass, w.what)
     FROM root AS r
     JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = r.oid
-    WHERE r.relkind = 'r' AND NOT soft_delete_obstacles.accept_triggers
-      AND NOT g.tgisinternal AND (g.tgtype & 1) <> 0 AND (g.tgtype & 2) = 0 AND (g.tgtype & 8) <> 0 -- ROW, AFTER, DELETE
+    CROSS JOIN LATERAL ( -- bits of tgtype: 1 ROW, 2 BEFORE, 4 INSERT, 8 DELETE, 16 UPDATE
+        VALUES
+            ((g.tgtype & 11) = 9, 'fires after a row was deleted, which will not happen any more'),
+            ((g.tgtype & 11) = 11 AND g.tgname > 'dbperf_queue_deletion', 'sorts after dbperf_queue_deletion, and will not fire any more before a DELETE'),
+            ((g.tgtype & 9) = 8 AND g.tgoldtable IS NOT NULL, 'sees the rows of a DELETE, and will see none any more'),
+            ((g.tgtype & 7) = 7 AND g.tgname > 'dbperf_meet_deleted_key', 'sorts after dbperf_meet_deleted_key, which will not see what it changes'),
+            ((g.tgtype & 16) = 16 AND NOT EXISTS (
+                SELECT FROM pg_catalog.pg_proc AS p
+                WHERE p.oid = g.tgfoid AND EXISTS (SELECT FROM pg_catalog.unnest(p.proconfig) AS o WHERE o LIKE 'search\_path=%')
+             ), 'will fire for deleted rows as the owner and with search_path pg_catalog, which its function does not set')
+    ) AS w (applies, what)
+    WHERE r.relkind = 'r' AND NOT soft_delete_obstacles.accept_triggers AND w.applies AND NOT g.tgisinternal
       AND g.tgfoid NOT IN (SELECT p.oid FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = 'dbperf')
     UNION ALL
     SELECT pg_catalog.format('trigger %I of %s fires on INSERT and would fire again for each deleted row: accept_triggers => true', g.tgname, g.tgrelid::regclass)

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.table_tree(relation regclass)
 RETURNS SETOF regclass
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.undelete(batch bigint)
 RETURNS TABLE (relation regclass, rows bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_tables regclass[];

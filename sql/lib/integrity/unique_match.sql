@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.unique_match(index regclass, one text, other text)
 RETURNS text
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN (

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.unique_meeting(index regclass, arriving text)
 RETURNS text
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     -- Names without a table are the row's that stands: in the parentheses of the arriving row they are its own.

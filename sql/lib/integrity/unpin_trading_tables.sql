@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.unpin_trading_tables()
 RETURNS void
 LANGUAGE plpgsql VOLATILE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_table regclass;

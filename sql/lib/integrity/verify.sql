@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.verify(relation regclass)
 RETURNS TABLE (severity text, check_name text, subject text, rows bigint, message text)
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $$
 DECLARE

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.verify_guards(relation regclass)
 RETURNS TABLE (severity text, check_name text, subject text, message text)
 LANGUAGE sql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH asked AS (
         SELECT t.* FROM dbperf.soft_delete_table AS t WHERE t.relation = verify_guards.relation
