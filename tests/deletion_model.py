@@ -165,6 +165,23 @@ class Model:
         self.committed = overlay(self.committed, changes)
         self.history.append(self.committed)
 
+    def unguarded(self, open_transactions: Sequence[Transaction]) -> list[Key]:
+        """Children that one transaction makes below what another one marks: one of them should have waited.
+
+        Not those in hot tables whose keys are checked at COMMIT.
+        """
+        old = self.committed
+        marks = {
+            (k.id, t) for t in open_transactions for k, r in t.changes.items()
+            if k.table == "parent" and r and r.mark and k in old and old[k].mark is None
+        }  # fmt: skip
+        return [
+            k for t in open_transactions for k, r in t.changes.items()
+            if r and r.mark is None and not (self.shape.waits and self.shape.is_hot(k.table))
+            and (k not in old or (old[k].parent, old[k].mark) != (r.parent, None))
+            and any(r.parent == id and t is not other for id, other in marks)
+        ]  # fmt: skip
+
     def put(self, row: Row) -> Row:
         """The row at a place of its own."""
         return replace(row, place=next(self._places))
@@ -192,11 +209,15 @@ class Model:
 
         return effect
 
-    def update(self, table: str, column: str, new: int, holds: Holds) -> Effect:
+    def update(self, t: Transaction, table: str, column: str, new: int, holds: Holds) -> Effect:
         def effect(seen: State, now: State) -> Plan:
             rows = met(seen, now, lambda k, r: k.table == table and holds(k, r))
-            refusals = set()
+            refusals, excuses = set(), self.excuses(seen, now)
             changes: Changes = dict.fromkeys(rows)
+            # restrict_deletion() takes any UPDATE of rows that this transaction has marked for their marking
+            marked = {k.id for k, r in rows.items() if table == "parent" and r.mark == t.mark}
+            if any(r.mark is None for r in children(now, marked).values()):
+                excuses.add(FOREIGN)
             for key, row in rows.items():
                 if column == "parent":
                     refusals |= self.child_refusals(now, "hot" if row.mark else table, new)
@@ -205,12 +226,12 @@ class Model:
                     refusals.add(UNIQUE)
                 if there.id != key.id and table == "parent" and not self.shape.waits and children(now, {key.id}):
                     refusals.add(FOREIGN)
-                changed = replace(row, **{column: new}) if column in ("value", "parent") else row
+                changed = {"value": replace(row, value=new), "parent": replace(row, parent=new)}.get(column, row)
                 if self.shape.leaf(there) != self.shape.leaf(key):
                     self.moved.add(row.place)
                     changed = self.put(changed)
                 changes[there] = changed
-            return Plan(refusals, changes, len(rows), self.excuses(seen, now))
+            return Plan(refusals, changes, len(rows), excuses)
 
         return effect
 
@@ -233,6 +254,16 @@ class Model:
             refusals, changes = self._deletion(t, now, rows, in_place=not partitioned)
             reported = len(rows) if partitioned else (0, len(changes))
             return Plan(refusals, changes, reported, self.excuses(seen, now))
+
+        return effect
+
+    def mark(self, t: Transaction, relation: str, holds: Holds) -> Effect:
+        """UPDATE that sets the marks of this transaction by hand, of live rows."""
+
+        def effect(seen: State, now: State) -> Plan:
+            rows = met(seen, now, lambda k, r: self.shape.holds(relation, k) and r.mark is None and holds(k, r))
+            refusals, changes = self._deletion(t, now, rows, in_place=True)
+            return Plan(refusals, changes, len(rows), self.excuses(seen, now))
 
         return effect
 
