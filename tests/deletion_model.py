@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 #: ``cold`` has INSERT triggers and ``hot`` has none; both reference ``parent``.
 TABLES = ("parent", "cold", "hot")
 COMMITTED, REPEATABLE, SERIALIZABLE = "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"
-UNIQUE, FOREIGN, TOO_OLD, CHANGED, DEADLOCK = "23505", "23503", "0A000", "40001", "40P01"
+UNIQUE, FOREIGN, TOO_OLD, CHANGED, DEADLOCK, KEPT = "23505", "23503", "0A000", "40001", "40P01", "55000"
 
 
 class Key(NamedTuple):
@@ -224,6 +224,8 @@ class Model:
                 there = Key(table, new if column == "id" else key.id, new if column == "part" else key.part)
                 if there != key and (there in now or changes.get(there)):
                     refusals.add(UNIQUE)
+                if there.id != key.id and table == "parent" and row.mark:
+                    refusals.add(KEPT)
                 if there.id != key.id and table == "parent" and not self.shape.waits and children(now, {key.id}):
                     refusals.add(FOREIGN)
                 changed = {"value": replace(row, value=new), "parent": replace(row, parent=new)}.get(column, row)

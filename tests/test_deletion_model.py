@@ -460,21 +460,8 @@ class Deletions(RuleBasedStateMachine):
         if not marks:
             return
         mark = marks[which % len(marks)]
-        if self.moves_below(t, mark):
-            return
         statement = f"SELECT relation::text, rows FROM dbperf.undelete({mark.batch}) WHERE rows > 0"
         self.run(turn, statement, self.model.undelete(mark), lambda cursor: set(cursor.fetchall()), looks_again=True)
-
-    def moves_below(self, t: Transaction, mark: Mark) -> bool:
-        """Known gap: undelete() does not look again at the parent of a row that it waited for."""
-        return any(
-            row
-            and row.mark == mark
-            and (old := self.model.committed.get(key)) != row
-            and not (old and old.parent == row.parent)
-            for other in self.others(t)
-            for key, row in other.changes.items()
-        )
 
     @rule(table=tables, size=st.sampled_from([1, 2, 1000]))
     def purge(self, table: str, size: int) -> None:

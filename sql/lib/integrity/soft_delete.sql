@@ -6,7 +6,10 @@ LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
     -- PL/pgSQL does not let a result have the name of an argument
-    SELECT m.batch, m.marked, m.rows FROM dbperf.mark_rows($1, $2, $3, $4) AS m
+    SELECT m.batch, m.marked, pg_catalog.sum(m.rows)::bigint -- a table that references itself comes twice
+    FROM dbperf.mark_rows($1, $2, $3, $4) WITH ORDINALITY AS m (batch, marked, rows, place)
+    GROUP BY m.batch, m.marked
+    ORDER BY pg_catalog.min(m.place)
 $$;
 
 COMMENT ON FUNCTION dbperf.soft_delete(regclass, text, text, boolean) IS

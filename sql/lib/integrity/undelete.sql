@@ -19,6 +19,9 @@ BEGIN
     END IF;
 
     v_condition := pg_catalog.format('r.deleted_at = %L::pg_catalog.timestamptz AND r.deleted_batch = %s', v_deleted_at, undelete.batch);
+    FOREACH v_table IN ARRAY v_tables LOOP -- nobody may give them another parent between the look and the act
+        EXECUTE pg_catalog.format('SELECT FROM %s AS r WHERE %s FOR UPDATE', v_table, v_condition);
+    END LOOP;
     FOREACH v_table IN ARRAY v_tables LOOP
         PERFORM dbperf.refuse_marked_parents(v_table, v_condition, undelete.batch);
     END LOOP;
@@ -34,6 +37,6 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.undelete(bigint) IS
-    'Brings back exactly the rows that the batch removed, in every table, and returns how many of each. Raises 23503, naming the batch, if rows that they reference are deleted. Rows purged meanwhile are gone. Locks: ROW EXCLUSIVE on the tables, ROW SHARE on those they reference.';
+    'Brings back exactly the rows that the batch removed, in every table, and returns how many of each. Raises 23503, naming the batch, if rows that they reference are deleted. Rows purged meanwhile are gone. Locks: ROW EXCLUSIVE on the tables, FOR UPDATE on the rows, FOR SHARE on those they reference.';
 
 REVOKE EXECUTE ON FUNCTION dbperf.undelete(bigint) FROM PUBLIC;
