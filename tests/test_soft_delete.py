@@ -346,7 +346,12 @@ def test_a_parent_that_is_being_deleted_is_waited_for(dsn: str, db: psycopg.Conn
 
 def test_undelete_waits_for_who_changes_the_parent(dsn: str, db: psycopg.Connection) -> None:
     db.execute("SELECT dbperf.enable_soft_delete('tick', hot => false)")
-    db.execute("INSERT INTO venue VALUES (7, 'seven'); DELETE FROM venue WHERE id = 7; DELETE FROM tick WHERE id = 1")
+    for statement in (
+        "INSERT INTO venue VALUES (7, 'seven')",
+        "DELETE FROM venue WHERE id = 7",
+        "DELETE FROM tick WHERE id = 1",
+    ):
+        db.execute(statement.encode())
     batch = value(db, "SELECT max(batch) FROM dbperf.deletion")
     with psycopg.connect(dsn) as writer, psycopg.connect(dsn, autocommit=True) as mine:
         writer.execute("UPDATE tick SET venue_id = 7 WHERE id = 1")
@@ -500,7 +505,6 @@ def test_only_what_marks_is_recorded(db: psycopg.Connection) -> None:
         "protect BEFORE DELETE ON own FOR EACH ROW",
         "own_trigger AFTER DELETE ON own REFERENCING OLD TABLE AS gone FOR EACH STATEMENT",
         "normalise BEFORE INSERT ON own FOR EACH ROW",
-        "own_trigger AFTER UPDATE ON own FOR EACH ROW",
     ],
 )
 def test_triggers_that_would_do_something_else_need_acceptance(dsn: str, trigger: str) -> None:

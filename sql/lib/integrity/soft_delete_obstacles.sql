@@ -75,16 +75,12 @@ AS $$
     SELECT pg_catalog.format('trigger %I of %s %s: accept_triggers => true if that may be', g.tgname, g.tgrelid::regclass, w.what)
     FROM root AS r
     JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = r.oid
-    CROSS JOIN LATERAL ( -- bits of tgtype: 1 ROW, 2 BEFORE, 4 INSERT, 8 DELETE, 16 UPDATE
+    CROSS JOIN LATERAL ( -- bits of tgtype: 1 ROW, 2 BEFORE, 4 INSERT, 8 DELETE
         VALUES
             ((g.tgtype & 11) = 9, 'fires after a row was deleted, which will not happen any more'),
             ((g.tgtype & 11) = 11 AND g.tgname > 'dbperf_queue_deletion', 'sorts after dbperf_queue_deletion, and will not fire any more before a DELETE'),
             ((g.tgtype & 9) = 8 AND g.tgoldtable IS NOT NULL, 'sees the rows of a DELETE, and will see none any more'),
-            ((g.tgtype & 7) = 7 AND g.tgname > 'dbperf_meet_deleted_key', 'sorts after dbperf_meet_deleted_key, which will not see what it changes'),
-            ((g.tgtype & 16) = 16 AND NOT EXISTS (
-                SELECT FROM pg_catalog.pg_proc AS p
-                WHERE p.oid = g.tgfoid AND EXISTS (SELECT FROM pg_catalog.unnest(p.proconfig) AS o WHERE o LIKE 'search\_path=%')
-             ), 'will fire for deleted rows as the owner and with search_path pg_catalog, which its function does not set')
+            ((g.tgtype & 7) = 7 AND g.tgname > 'dbperf_meet_deleted_key', 'sorts after dbperf_meet_deleted_key, which will not see what it changes')
     ) AS w (applies, what)
     WHERE r.relkind = 'r' AND NOT soft_delete_obstacles.accept_triggers AND w.applies AND NOT g.tgisinternal
       AND g.tgfoid NOT IN (SELECT p.oid FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = 'dbperf')
