@@ -92,7 +92,10 @@ class Steering:
         self._watch = psycopg.connect(make_conninfo(dsn, application_name="steering"), autocommit=True)
 
     def hold(self, table: str, mode: str) -> None:
-        self._holder.execute(f"LOCK TABLE {table} IN {mode} MODE".encode())
+        try:
+            self._holder.execute(f"LOCK TABLE {table} IN {mode} MODE".encode())
+        except psycopg.errors.DeadlockDetected:  # the run was faster, and waits for what is held already: let it go on
+            self._holder.rollback()
 
     def wait(self, run: subprocess.Popen[bytes], query: str) -> None:
         """Until *query* gives true, or the run ends by itself."""
