@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -29,13 +30,14 @@ STATEMENTS = {
 
 
 @pytest.fixture(scope="module")
-def conn() -> psycopg.Connection:
+def conn() -> Iterator[psycopg.Connection]:
     server = Server(default_home())
     with psycopg.connect(server.start(), autocommit=True) as admin:
         admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)".encode())
         admin.execute(f"CREATE DATABASE {DATABASE}".encode())
     migrate(server.url(DATABASE))
-    return psycopg.connect(server.url(DATABASE), autocommit=True)
+    with psycopg.connect(server.url(DATABASE), autocommit=True) as connection:
+        yield connection
 
 
 def _make(conn: psycopg.Connection, name: str, *, partitioned: bool) -> None:
