@@ -9,7 +9,6 @@ DECLARE
     v_obstacles text[];
     v_hot boolean := enable_soft_delete.hot;
     v_columns integer;
-    v_guard record;
 BEGIN
     IF enable_soft_delete.relation IS NULL THEN
         RAISE EXCEPTION 'no table to enable soft delete on' USING ERRCODE = 'null_value_not_allowed', HINT = 'Name a table.';
@@ -45,11 +44,7 @@ BEGIN
     PERFORM dbperf.drop_soft_delete_guards(enable_soft_delete.relation);
     DELETE FROM dbperf.soft_delete_table AS t -- of a table that has become a partition since
     WHERE t.relation <> enable_soft_delete.relation AND t.relation IN (SELECT dbperf.table_tree(enable_soft_delete.relation));
-    FOR v_guard IN SELECT g.* FROM dbperf.soft_delete_guards(enable_soft_delete.relation, v_hot, enable_soft_delete.on_deleted_key) AS g LOOP
-        EXECUTE v_guard.definition;
-        INSERT INTO dbperf.soft_delete_guard (guarded, name, relation, checksum)
-        VALUES (v_guard.guarded, v_guard.name, enable_soft_delete.relation, dbperf.guard_checksum(v_guard.guarded, v_guard.name));
-    END LOOP;
+    PERFORM dbperf.make_soft_delete_guards(enable_soft_delete.relation, ARRAY(SELECT dbperf.table_tree(enable_soft_delete.relation)));
     PERFORM dbperf.make_active_view(enable_soft_delete.relation);
 END
 $$;

@@ -1,13 +1,13 @@
-CREATE OR REPLACE FUNCTION dbperf.soft_delete_guards(relation regclass, hot boolean, on_deleted_key text)
+CREATE OR REPLACE FUNCTION dbperf.soft_delete_guards(relation regclass, hot boolean, on_deleted_key text, tables regclass[])
 RETURNS TABLE (guarded regclass, name name, definition text)
 LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
     WITH tree AS (
-        SELECT t.relation, c.relkind = 'p' OR c.relispartition AS partitioned, t.relation = soft_delete_guards.relation AS is_root,
+        SELECT t.relation, c.relkind = 'p' AS partitioned, t.relation = soft_delete_guards.relation AS is_root,
                EXISTS (SELECT FROM dbperf.inbound_keys(soft_delete_guards.relation)) AS is_referenced
-        FROM dbperf.table_tree(soft_delete_guards.relation) AS t (relation)
-        JOIN pg_catalog.pg_class AS c ON c.oid = t.relation
+        FROM pg_catalog.unnest(soft_delete_guards.tables) AS t (relation)
+        JOIN pg_catalog.pg_class AS c ON c.oid = soft_delete_guards.relation
     ),
     referenced AS (
         SELECT pg_catalog.string_agg(DISTINCT pg_catalog.quote_ident(a.attname), ', ') AS columns,
@@ -71,5 +71,5 @@ AS $$
     ORDER BY t.relation, g.name
 $$;
 
-COMMENT ON FUNCTION dbperf.soft_delete_guards(regclass, boolean, text) IS
-    'The triggers that soft delete needs on the table and on each of its partitions, as they are now. Locks: ACCESS SHARE on the partitions.';
+COMMENT ON FUNCTION dbperf.soft_delete_guards(regclass, boolean, text, regclass[]) IS
+    'The triggers that the table''s soft delete needs on these tables: itself, its partitions, or what is about to become one. Locks: ACCESS SHARE on the partitions.';

@@ -4,7 +4,7 @@ LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
     WITH asked AS (
-        SELECT t.* FROM dbperf.soft_delete_table AS t WHERE t.relation = verify_guards.relation
+        SELECT t.*, ARRAY(SELECT dbperf.table_tree(t.relation)) AS tables FROM dbperf.soft_delete_table AS t WHERE t.relation = verify_guards.relation
     ),
     tree AS (
         SELECT c.* FROM dbperf.table_tree(verify_guards.relation) AS t (relation) JOIN pg_catalog.pg_class AS c ON c.oid = t.relation
@@ -12,12 +12,12 @@ AS $$
     wanted AS (
         SELECT g.guarded, g.name, n.checksum
         FROM asked AS a
-        CROSS JOIN LATERAL dbperf.soft_delete_guards(a.relation, a.hot, a.on_deleted_key) AS g
+        CROSS JOIN LATERAL dbperf.soft_delete_guards(a.relation, a.hot, a.on_deleted_key, a.tables) AS g
         LEFT JOIN dbperf.soft_delete_guard AS n ON n.guarded = g.guarded AND n.name = g.name
         UNION -- those of a root stand on each partition too, and can be disabled there
         SELECT p.relation, g.name, NULL
         FROM asked AS a
-        CROSS JOIN LATERAL dbperf.soft_delete_guards(a.relation, a.hot, a.on_deleted_key) AS g
+        CROSS JOIN LATERAL dbperf.soft_delete_guards(a.relation, a.hot, a.on_deleted_key, a.tables) AS g
         CROSS JOIN LATERAL dbperf.table_tree(a.relation) AS p (relation)
         WHERE g.guarded = a.relation AND g.definition LIKE '% FOR EACH ROW %'
     ),

@@ -1,0 +1,46 @@
+CREATE OR REPLACE FUNCTION dbperf.create_partition(relation regclass, lower timestamp without time zone, upper timestamp without time zone)
+RETURNS regclass
+LANGUAGE plpgsql VOLATILE STRICT
+SET search_path = ''
+SET lock_timeout = '50ms'
+AS $$
+DECLARE
+    v_encoding text;
+    v_leaf regclass;
+    v_leaves integer;
+    v_default regclass;
+    v_name text;
+BEGIN
+    -- Against others who make partitions; writers do not conflict with it. LIKE is not enough, it locks too little.
+    EXECUTE pg_catalog.format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', create_partition.relation);
+    SELECT k.encoding INTO v_encoding FROM dbperf.partition_key(create_partition.relation) AS k;
+    SELECT pg_catalog.min(b.leaf) FILTER (WHERE b.lower <= create_partition.lower AND b.upper >= create_partition.upper),
+           pg_catalog.count(*), pg_catalog.min(b.leaf) FILTER (WHERE b.is_default)
+    INTO v_leaf, v_leaves, v_default
+    FROM (SELECT x.leaf::oid AS leaf, x.lower, x.upper, x.is_default FROM dbperf.partition_bounds(create_partition.relation) AS x) AS b;
+    IF v_leaf IS NOT NULL THEN -- somebody was faster
+        RETURN v_leaf;
+    ELSIF v_default IS NOT NULL THEN -- ATTACH would read all of it, and writers would wait
+        RAISE EXCEPTION '% has a DEFAULT partition, %', create_partition.relation, v_default
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = pg_catalog.format('CALL dbperf.drain_default(%L).', create_partition.relation);
+    ELSIF v_leaves >= dbperf.partition_capacity(create_partition.relation) THEN
+        RAISE EXCEPTION '% has % partitions: with more of them a query without a time could fill the server''s lock table', create_partition.relation, v_leaves
+            USING ERRCODE = 'program_limit_exceeded', HINT = 'Raise max_locks_per_transaction, or make the policy''s interval longer.';
+    END IF;
+
+    v_name := dbperf.partition_name(create_partition.relation, create_partition.lower, create_partition.upper);
+    -- ATTACH makes the indexes, the foreign keys and the row triggers. One's own foreign key would need ACCESS EXCLUSIVE
+    -- on the table that it references.
+    EXECUTE pg_catalog.format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY)', v_name, create_partition.relation);
+    v_leaf := v_name::regclass;
+    PERFORM dbperf.prepare_partition(create_partition.relation, v_leaf);
+    EXECUTE pg_catalog.format(
+        'ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', create_partition.relation, v_leaf,
+        dbperf.partition_value(v_encoding, create_partition.lower), dbperf.partition_value(v_encoding, create_partition.upper)
+    );
+    RETURN v_leaf;
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.create_partition(regclass, timestamp, timestamp) IS
+    'Makes one empty partition with all that the table''s partitions have, and returns it; one that is there already is returned as it is. Waits 50 ms for each lock, then raises 55P03. For a transaction of its own. Locks: SHARE UPDATE EXCLUSIVE on the table, SHARE ROW EXCLUSIVE on those that it references, until the transaction ends.';

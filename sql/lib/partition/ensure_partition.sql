@@ -1,0 +1,55 @@
+CREATE OR REPLACE FUNCTION dbperf.ensure_partition(relation regclass, at timestamp with time zone)
+RETURNS regclass
+LANGUAGE plpgsql VOLATILE STRICT
+SET search_path = ''
+AS $$
+DECLARE
+    v_at CONSTANT timestamp without time zone := ensure_partition.at AT TIME ZONE 'UTC';
+    v_policy record;
+    v_leaf regclass;
+    v_gap record;
+BEGIN
+    SELECT b.leaf INTO v_leaf FROM dbperf.partition_bounds(ensure_partition.relation) AS b WHERE b.lower <= v_at AND v_at < b.upper;
+    IF v_leaf IS NOT NULL THEN
+        RETURN v_leaf;
+    END IF;
+    SELECT p.* INTO v_policy FROM dbperf.partition_policy AS p WHERE p.relation = ensure_partition.relation;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION '% has no partition policy', ensure_partition.relation
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'INSERT INTO dbperf.partition_policy (relation, every, ahead, max_ahead, max_behind) VALUES (...).';
+    ELSIF v_at < dbperf.utc_now() - v_policy.max_behind OR v_at > dbperf.utc_now() + v_policy.max_ahead THEN
+        RAISE EXCEPTION '% is too far from now for %', ensure_partition.at, ensure_partition.relation
+            USING ERRCODE = 'DP005',
+                  DETAIL = pg_catalog.format('Its policy allows %s behind and %s ahead.', v_policy.max_behind, v_policy.max_ahead),
+                  HINT = 'If the row is right, make max_behind or max_ahead in dbperf.partition_policy wider.';
+    ELSIF pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL THEN
+        RAISE EXCEPTION 'a partition of % cannot be made in a transaction that has written', ensure_partition.relation
+            USING ERRCODE = 'active_sql_transaction',
+                  DETAIL = 'Its locks would last as long as that transaction, and two of them would deadlock.',
+                  HINT = 'Call dbperf.ensure_partition() in a transaction of its own, before.';
+    END IF;
+
+    FOR v_attempt IN 1..3 LOOP
+        -- one interval, and of it what its neighbours leave around the time
+        SELECT g.lower, g.upper INTO v_gap
+        FROM dbperf.partition_gaps(ensure_partition.relation, v_policy.every, v_at, v_at + interval '1 microsecond') AS g
+        WHERE g.lower <= v_at AND v_at < g.upper;
+        IF NOT FOUND THEN -- somebody has made it
+            RETURN (SELECT b.leaf FROM dbperf.partition_bounds(ensure_partition.relation) AS b WHERE b.lower <= v_at AND v_at < b.upper);
+        END IF;
+        BEGIN
+            RETURN dbperf.create_partition(ensure_partition.relation, v_gap.lower, v_gap.upper);
+        EXCEPTION WHEN lock_not_available THEN
+            IF v_attempt = 3 THEN
+                RAISE EXCEPTION 'somebody holds a lock that a new partition of % needs', ensure_partition.relation
+                    USING ERRCODE = 'lock_not_available',
+                          HINT = 'Look in pg_stat_activity for a transaction that has written a table that it references, your own included, and call this before.';
+            END IF;
+        END;
+        PERFORM pg_catalog.pg_sleep(2); -- let those through who queued behind us
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.ensure_partition(regclass, timestamp with time zone) IS
+    'The partition for a row of this time, made if it is missing; a key without time zone is UTC whatever TimeZone says. For a transaction of its own that has written nothing (25001). Raises DP005 out of the policy''s bounds, 55P03 after three times 50 ms. Locks: as dbperf.create_partition() if it makes one, else none.';
