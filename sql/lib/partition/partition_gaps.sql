@@ -4,12 +4,11 @@ LANGUAGE plpgsql STABLE STRICT
 SET search_path = ''
 AS $$
 DECLARE
-    v_covered CONSTANT tsmultirange := (
-        SELECT coalesce(pg_catalog.range_agg(pg_catalog.tsrange(b.lower, b.upper)), '{}')
-        FROM dbperf.partition_bounds(partition_gaps.relation) AS b WHERE NOT b.is_default
-    );
+    v_covered tsmultirange;
     v_lower timestamp without time zone := dbperf.partition_floor(partition_gaps.every, partition_gaps.start);
 BEGIN
+    SELECT coalesce(pg_catalog.range_agg(pg_catalog.tsrange(b.lower, b.upper)), '{}') INTO v_covered
+    FROM dbperf.partition_bounds(partition_gaps.relation) AS b WHERE NOT b.is_default;
     WHILE v_lower < partition_gaps.stop LOOP
         RETURN QUERY -- what is left of the interval between neighbours of other sizes
             SELECT pg_catalog.lower(r), pg_catalog.upper(r)

@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION dbperf.refuse_partition_policies()
 RETURNS void
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql VOLATILE
 SET search_path = ''
 AS $$
 DECLARE
