@@ -23,6 +23,8 @@ __all__ = [
     "NoDatabaseError",
     "NotEmptyError",
     "OrphanError",
+    "PartitionBoundsError",
+    "PartitionError",
     "PoolerError",
     "RowError",
     "ServerError",
@@ -71,6 +73,14 @@ class SettledError(MigrationError):
     """Settled money would change its type; SQLSTATE ``DP004``."""
 
 
+class PartitionError(DbperfError, psycopg.ProgrammingError):
+    """A partition cannot be made as asked."""
+
+
+class PartitionBoundsError(DbperfError, psycopg.DataError):
+    """A time is further from now than the table's partition policy allows; SQLSTATE ``DP005``."""
+
+
 class LockedError(DbperfError, psycopg.OperationalError):
     """Another session migrates the same database and did not finish in time."""
 
@@ -115,11 +125,12 @@ class FileError(DbperfError, psycopg.DataError):
 
 
 #: SQLSTATEs raised by the SQL in schema dbperf, and what they become in Python.
-SQLSTATES: dict[str, type[MigrationError]] = {
+SQLSTATES: dict[str, type[DbperfError]] = {
     "DP001": AdoptionError,
     "DP002": NotEmptyError,
     "DP003": OrphanError,
     "DP004": SettledError,
+    "DP005": PartitionBoundsError,
 }
 
 

@@ -81,6 +81,7 @@ CREATE TABLE IF NOT EXISTS dbperf.maintenance_log (
     started_at timestamp with time zone NOT NULL,
     finished_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     run_by name DEFAULT SESSION_USER NOT NULL,
+    pid integer DEFAULT pg_backend_pid() NOT NULL,
     created integer NOT NULL,
     closed integer NOT NULL,
     sqlstate text,
@@ -104,6 +105,8 @@ COMMENT ON COLUMN dbperf.maintenance_log.started_at IS 'When it began with the t
 COMMENT ON COLUMN dbperf.maintenance_log.finished_at IS 'When it was done with it.';
 
 COMMENT ON COLUMN dbperf.maintenance_log.run_by IS 'Role that logged in.';
+
+COMMENT ON COLUMN dbperf.maintenance_log.pid IS 'Backend that ran it.';
 
 COMMENT ON COLUMN dbperf.maintenance_log.created IS 'Partitions made.';
 

@@ -6,10 +6,9 @@ AS $$
 DECLARE
     v_at CONSTANT timestamp without time zone := ensure_partition.at AT TIME ZONE 'UTC';
     v_policy record;
-    v_leaf regclass;
+    v_leaf CONSTANT regclass := dbperf.partition_for(ensure_partition.relation, ensure_partition.at);
     v_gap record;
 BEGIN
-    SELECT b.leaf INTO v_leaf FROM dbperf.partition_bounds(ensure_partition.relation) AS b WHERE b.lower <= v_at AND v_at < b.upper;
     IF v_leaf IS NOT NULL THEN
         RETURN v_leaf;
     END IF;
@@ -35,7 +34,7 @@ BEGIN
         FROM dbperf.partition_gaps(ensure_partition.relation, v_policy.every, v_at, v_at + interval '1 microsecond') AS g
         WHERE g.lower <= v_at AND v_at < g.upper;
         IF NOT FOUND THEN -- somebody has made it
-            RETURN (SELECT b.leaf FROM dbperf.partition_bounds(ensure_partition.relation) AS b WHERE b.lower <= v_at AND v_at < b.upper);
+            RETURN dbperf.partition_for(ensure_partition.relation, ensure_partition.at);
         END IF;
         BEGIN
             RETURN dbperf.create_partition(ensure_partition.relation, v_gap.lower, v_gap.upper);

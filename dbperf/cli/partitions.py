@@ -1,0 +1,94 @@
+"""``dbperf partitions``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from datetime import datetime
+from types import FrameType
+from typing import Any
+
+import click
+
+from dbperf import partitions
+from dbperf.cli.context import Context, note, pass_context
+from dbperf.errors import UsageError
+
+
+@click.group("partitions")
+def partitions_group() -> None:
+    """Partitions that are always there."""
+
+
+@partitions_group.command("list")
+@click.argument("table", required=False)
+@pass_context
+def list_partitions(context: Context, table: str | None) -> None:
+    """Show the partitions of TABLE, or of all tables with a policy, and how far ahead they reach."""
+    with context.connect(announce=False) as conn:
+        found = partitions.listing(conn, table)
+    lines = [*map(_partition_in_words, found["partitions"]), *map(_runway_in_words, found["runway"])]
+    context.show(found, "\n".join(lines) or "no table has a partition policy")
+
+
+def _partition_in_words(row: dict[str, Any]) -> str:
+    rows = "?" if row["rows"] is None else f"{row['rows']:,}" if row["rows_are_exact"] else f"~{row['rows']:,}"
+    bounds = "DEFAULT" if row["state"] == "default" else f"{row['lower_bound']} - {row['upper_bound']}"
+    return f"{row['partition']}  {bounds}  {row['state']}  {rows} rows  {row['bytes'] / 1e6:,.1f} MB"
+
+
+def _runway_in_words(row: dict[str, Any]) -> str:
+    until = row["inserts_succeed_until"]
+    words = f"{row['relation']}: inserts succeed until {until} UTC" if until else f"{row['relation']}: inserts fail now"
+    return words + (f"; {row['missing']} partitions are missing" if row["missing"] else "")
+
+
+@partitions_group.command("maintain")
+@click.argument("table", required=False)
+@click.option("--every", metavar="1h", help="Go on for ever, in this rhythm; ends with SIGTERM or Ctrl-C.")
+@pass_context
+def maintain(context: Context, table: str | None, every: str | None) -> None:
+    """Make the partitions that the policies ask for, whether or not data arrives."""
+    if every is None:
+        with context.connect(announce=True) as conn:
+            done = partitions.maintain(conn, table)
+        context.show([vars(entry) for entry in done], "\n".join(map(str, done)) or "no table has a partition policy")
+        if any(entry.sqlstate for entry in done):
+            sys.exit(1)
+        return
+    rhythm = partitions.duration(every)
+    context.announce()
+    stop = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    partitions.maintain_every(context.dsn, rhythm, stop, note, table)
+
+
+@partitions_group.command("ensure")
+@click.argument("table")
+@click.argument("at", metavar="TS")
+@pass_context
+def ensure(context: Context, table: str, at: str) -> None:
+    """Make the partition of TABLE for a row of the time TS (ISO 8601; UTC if it names no zone)."""
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        raise UsageError(f"{at!r} is no time: write it as 2026-11-23T14:25:00") from None
+    with context.connect(announce=True) as conn:
+        name = partitions.ensure(conn, table, moment)
+    context.show({"partition": name}, name)
+
+
+@partitions_group.command("drain")
+@click.argument("table")
+@pass_context
+def drain(context: Context, table: str) -> None:
+    """Give the rows of TABLE's DEFAULT partition partitions of their own."""
+    with context.connect(announce=True) as conn:
+        moved = partitions.drain_default(conn, table)
+    context.show({"moved": moved}, f"{table} has no DEFAULT partition any more; {moved:,} rows moved")

@@ -1,0 +1,199 @@
+"""Partitions that are always there: the SQL of ``sql/lib/partition``, called.
+
+Everything is decided in the database, by ``dbperf.partition_policy``; this module names tables, repeats, and keeps a
+new partition out of the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg import errors as pg_errors
+from psycopg.rows import dict_row
+
+from dbperf import database
+from dbperf.errors import LockedError, MigrationError, PartitionBoundsError, PartitionError, UsageError, sentence
+from dbperf.integrity import qualified
+from dbperf.migrations.session import Notify, search_path, sibling
+
+_LIST = """
+SELECT relation::text, partition::text, lower_bound::text, upper_bound::text, state, rows, rows_are_exact, bytes
+FROM dbperf.partitions
+WHERE relation = %(table)s::regclass
+   OR %(table)s::text IS NULL AND relation IN (SELECT p.relation FROM dbperf.partition_policy AS p)
+ORDER BY relation::text, lower_bound
+"""
+
+_RUNWAY = """
+SELECT relation::text, inserts_succeed_until::text, runway::text, wanted::text, is_long_enough, missing, has_default,
+       last_maintained_at, last_sqlstate
+FROM dbperf.partition_runway
+WHERE relation = coalesce(%(table)s::regclass, relation)
+ORDER BY relation::text
+"""
+
+# Of this session's runs; others may maintain at the same time.
+_LOG = """
+SELECT relation::text, created, closed, sqlstate, message, hint
+FROM dbperf.maintenance_log WHERE id > %s AND pid = pg_backend_pid() ORDER BY id
+"""
+
+# What ATTACH needs SHARE ROW EXCLUSIVE on, and the caller's transaction holds more than a reader's lock on.
+_WRITTEN = """
+SELECT l.relation::regclass::text FROM pg_catalog.pg_locks AS l
+WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.granted
+  AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
+  AND l.relation IN (
+      SELECT k.confrelid FROM pg_catalog.pg_constraint AS k WHERE k.conrelid = %s::regclass AND k.contype = 'f'
+  )
+ORDER BY 1 LIMIT 1
+"""
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """What one run of maintenance did with one table.
+
+    Attributes:
+        table: its name, schema first.
+        created, closed: partitions made, and recorded as closed.
+        sqlstate, message, hint: what went wrong, or None.
+    """
+
+    table: str
+    created: int
+    closed: int
+    sqlstate: str | None
+    message: str | None
+    hint: str | None
+
+    def __str__(self) -> str:
+        if self.sqlstate:
+            return f"{self.table}: {self.message} ({self.sqlstate})" + (f"; {self.hint}" if self.hint else "")
+        return f"{self.table}: {self.created} made, {self.closed} closed"
+
+
+def listing(conn: psycopg.Connection, table: str | None = None) -> dict[str, list[dict[str, Any]]]:
+    """Partitions and runway of *table*, or of all tables with a policy.
+
+    Returns:
+        ``partitions``: relation, partition, lower_bound, upper_bound (text, UTC), state, rows, rows_are_exact, bytes;
+        ``runway``: relation, inserts_succeed_until, runway, wanted, is_long_enough, missing, has_default, ….
+    """
+    name = qualified(conn, table) if table else None
+    with conn.transaction(), search_path(conn), conn.cursor(row_factory=dict_row) as cursor:
+        _refuse_missing(conn)
+        return {
+            "partitions": cursor.execute(_LIST, {"table": name}).fetchall(),
+            "runway": cursor.execute(_RUNWAY, {"table": name}).fetchall(),
+        }
+
+
+def maintain(conn: psycopg.Connection, table: str | None = None) -> list[Maintenance]:
+    """Make the partitions that the policies ask for, of *table* or all; a table that fails stops no other.
+
+    Args:
+        conn: an autocommit connection of the tables' owner, in no transaction.
+        table: as in SQL.
+    """
+    name = qualified(conn, table) if table else None
+    with conn.transaction():
+        _refuse_missing(conn)
+        row = conn.execute("SELECT coalesce(max(id), 0) FROM dbperf.maintenance_log").fetchone()
+    conn.execute("CALL dbperf.maintain(%s)", [name])
+    with conn.transaction(), search_path(conn):
+        return [Maintenance(*found) for found in conn.execute(_LOG, row)]
+
+
+def maintain_every(
+    dsn: str | None, every: timedelta, stop: threading.Event, notify: Notify, table: str | None = None
+) -> None:
+    """Maintain now and then *every* so often until *stop* is set.
+
+    Each round has a connection of its own, so a server that restarts or fails over costs a round at most; what goes
+    wrong is said to *notify* and tried again in the next one.
+    """
+    while True:
+        try:
+            with database.connect(dsn, autocommit=True) as conn:
+                for done in maintain(conn, table):
+                    notify(str(done))
+        except psycopg.Error as error:
+            notify(f"maintenance failed, next try in {every}: {sentence(error)}")
+        if stop.wait(every.total_seconds()):
+            return
+
+
+def ensure(conn: psycopg.Connection, table: str, at: datetime) -> str:
+    """The partition of *table* for a row of the time *at*, made if it is missing.
+
+    It is made in a transaction of its own on a connection of its own, because its locks on the tables that *table*
+    references last as long as the transaction. So *conn* may be in one, as long as that has written none of those.
+
+    Args:
+        conn: the writer's connection.
+        table: as in SQL.
+        at: naive times are UTC.
+
+    Returns:
+        name of the partition, schema first.
+
+    Raises:
+        PartitionBoundsError: *at* is further from now than the policy allows (``DP005``).
+        PartitionError: the transaction of *conn* has written a table that *table* references, or there is no policy.
+        LockedError: somebody else has, and did not end within the lock budget.
+    """
+    moment = at if at.tzinfo else at.replace(tzinfo=UTC)
+    name = qualified(conn, table)
+    found = conn.execute("SELECT dbperf.partition_for(%s, %s)::text", [name, moment]).fetchone()
+    if found and found[0]:
+        return str(found[0])
+    written = conn.execute(_WRITTEN, [name]).fetchone()
+    if written:
+        raise PartitionError(
+            f"this transaction has already written {written[0]}, which {name} references: a new partition would wait "
+            "for it in vain; call ensure() before the transaction writes"
+        )
+    with psycopg.connect(sibling(conn), autocommit=True) as own:
+        try:
+            made = own.execute("SELECT dbperf.ensure_partition(%s, %s)::text", [name, moment]).fetchone()
+        except pg_errors.LockNotAvailable as error:
+            raise LockedError(sentence(error)) from None
+        except psycopg.Error as error:
+            if error.sqlstate == "DP005":
+                raise PartitionBoundsError(sentence(error)) from None
+            if isinstance(error, pg_errors.ObjectNotInPrerequisiteState | pg_errors.ProgramLimitExceeded):
+                raise PartitionError(sentence(error)) from None
+            raise
+    assert made is not None
+    return str(made[0])
+
+
+def drain_default(conn: psycopg.Connection, table: str) -> int:
+    """Give the rows of the DEFAULT partition of *table* partitions of their own; returns how many moved."""
+    row = conn.execute("CALL dbperf.drain_default(%s)", [qualified(conn, table)]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def duration(text: str) -> timedelta:
+    """``90s``, ``15m``, ``1h``, ``1d`` as a duration.
+
+    Raises:
+        UsageError: it is none, or shorter than a second.
+    """
+    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+    match = re.fullmatch(r"(\d+)([smhd])", text)
+    if not match or not int(match[1]):
+        raise UsageError(f"{text!r} is no duration: write 90s, 15m, 1h or 1d")
+    return timedelta(**{units[match[2]]: int(match[1])})
+
+
+def _refuse_missing(conn: psycopg.Connection) -> None:
+    if conn.execute("SELECT to_regclass('dbperf.partition_policy')").fetchone() == (None,):
+        raise MigrationError(f"database {conn.info.dbname} has no dbperf of this version: run dbperf migrate")

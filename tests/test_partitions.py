@@ -1,0 +1,398 @@
+"""Partitions by policy: the calendar, what is made and what is refused."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from dbperf import partitions
+from dbperf.errors import LockedError, PartitionBoundsError, PartitionError
+from tests.shapes import value
+from tests.support import dbperf as run_dbperf
+
+NOW = datetime(2026, 11, 1, 5, 30)  # an hour that New York has twice
+
+#: encoding → type of the key, and how it stands for a naive UTC time
+KEYS = {
+    "date": ("date", lambda at: at.date()),
+    "timestamp": ("timestamp", lambda at: at),
+    "timestamptz": ("timestamptz", lambda at: f"{at}+00"),
+    "s": ("bigint", lambda at: round((at - datetime(1970, 1, 1)) / timedelta(seconds=1))),
+    "ms": ("bigint", lambda at: round((at - datetime(1970, 1, 1)) / timedelta(milliseconds=1))),
+    "us": ("bigint", lambda at: round((at - datetime(1970, 1, 1)) / timedelta(microseconds=1))),
+    "ns": ("bigint", lambda at: round((at - datetime(1970, 1, 1)) / timedelta(microseconds=1)) * 1000),
+    "uuidv7": ("uuid", lambda at: _uuid7(at)),
+}
+
+
+def _uuid7(at: datetime) -> uuid.UUID:
+    milliseconds = round((at - datetime(1970, 1, 1)) / timedelta(milliseconds=1))
+    return uuid.UUID(int=(milliseconds << 80) | (7 << 76) | (2 << 62) | 12345)
+
+
+@pytest.fixture
+def conn(trading_db: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(trading_db, autocommit=True, options="-c TimeZone=America/New_York") as connection:
+        yield connection
+
+
+def set_clock(conn: psycopg.Connection, now: datetime) -> None:
+    """Partitions take *now* (UTC) for now."""
+    conn.execute(
+        f"CREATE OR REPLACE FUNCTION dbperf.utc_now() RETURNS timestamp LANGUAGE sql STABLE AS $$ SELECT timestamp '{now}' $$".encode()
+    )
+
+
+def make_table(conn: psycopg.Connection, name: str = "md", key: str = "timestamp") -> None:
+    """A partitioned table like market_data, without a partition."""
+    conn.execute(
+        f"CREATE TABLE {name} (id bigserial, at {key} NOT NULL, instrument_id integer NOT NULL REFERENCES instruments,"
+        " price double precision, PRIMARY KEY (id, instrument_id, at)) PARTITION BY RANGE (at)".encode()
+    )
+    conn.execute(f"CREATE INDEX ON {name} (instrument_id, at, price)".encode())
+
+
+def add_policy(conn: psycopg.Connection, name: str = "md", **settings: object) -> None:
+    policy = {"every": "1 month", "ahead": "3 months", "max_ahead": "1 year", "max_behind": "1 year", **settings}
+    columns = ", ".join(policy)
+    conn.execute(
+        f"INSERT INTO dbperf.partition_policy (relation, {columns}) VALUES (%s{', %s' * len(policy)})".encode(),
+        [name, *policy.values()],
+    )
+
+
+def bounds(conn: psycopg.Connection, name: str = "md") -> list[tuple[str, str, str]]:
+    query = "SELECT partition::text, lower_bound::text, upper_bound::text FROM dbperf.partitions WHERE relation = %s::regclass ORDER BY 2"
+    return conn.execute(query.encode(), [name]).fetchall()
+
+
+def log(conn: psycopg.Connection) -> list[Any]:
+    query = "SELECT relation::text, created, closed, sqlstate FROM dbperf.maintenance_log ORDER BY id"
+    return conn.execute(query).fetchall()
+
+
+# -- the calendar ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("every", "at", "lower", "upper"),
+    [
+        ("1 hour", "2026-11-01 05:59:59.999999", "2026-11-01 05:00:00", "2026-11-01 06:00:00"),
+        ("6 hours", "2026-03-08 07:30:00", "2026-03-08 06:00:00", "2026-03-08 12:00:00"),
+        ("1 day", "2024-02-29 23:59:59", "2024-02-29 00:00:00", "2024-03-01 00:00:00"),
+        ("7 days", "2026-11-23 00:00:00", "2026-11-23 00:00:00", "2026-11-30 00:00:00"),  # a Monday
+        ("7 days", "1999-12-31 12:00:00", "1999-12-27 00:00:00", "2000-01-03 00:00:00"),
+        ("1 month", "2024-02-29 12:00:00", "2024-02-01 00:00:00", "2024-03-01 00:00:00"),
+        ("1 month", "2026-12-31 23:59:59", "2026-12-01 00:00:00", "2027-01-01 00:00:00"),
+        ("3 months", "2026-11-23 00:00:00", "2026-10-01 00:00:00", "2027-01-01 00:00:00"),
+        ("6 months", "2026-06-30 23:00:00", "2026-01-01 00:00:00", "2026-07-01 00:00:00"),
+        ("1 year", "1969-07-20 20:17:00", "1969-01-01 00:00:00", "1970-01-01 00:00:00"),
+    ],
+)
+def test_where_intervals_begin(conn: psycopg.Connection, every: str, at: str, lower: str, upper: str) -> None:
+    row = conn.execute("SELECT dbperf.partition_floor(%s, %s)::text, (dbperf.partition_floor(%s, %s) + %s::interval)::text",
+                       [every, at, every, at, every]).fetchone()  # fmt: skip
+    assert row == (lower, upper)
+
+
+@pytest.mark.parametrize("encoding", KEYS)
+@pytest.mark.parametrize("every", ["1 day", "1 hour", "3 months"])
+def test_every_type_of_key(conn: psycopg.Connection, encoding: str, every: str) -> None:
+    """Rows at both edges of an interval go where UTC says, under a TimeZone that has daylight saving."""
+    kind, literal = KEYS[encoding]
+    set_clock(conn, NOW)
+    make_table(conn, key=kind)
+    width = {"1 day": "2 days", "1 hour": "3 hours", "3 months": "6 months"}[every]
+    settings = {"every": every, "ahead": width, "max_ahead": width, "max_behind": width}
+    if encoding == "date" and every == "1 hour":
+        with pytest.raises(errors.InvalidParameterValue):
+            add_policy(conn, **settings)
+        return
+    add_policy(conn, **settings, **({"encoding": encoding} if kind == "bigint" else {}))
+    conn.execute("CALL dbperf.maintain()")
+    assert log(conn)[0][3] is None
+    assert len(bounds(conn)) == 3
+    for leaf, lower, upper in bounds(conn):
+        first, last = datetime.fromisoformat(lower), datetime.fromisoformat(upper)
+        step = timedelta(days=1) if encoding == "date" else timedelta(milliseconds=1) if encoding in ("ms", "uuidv7") else timedelta(seconds=1) if encoding == "s" else timedelta(microseconds=1)  # fmt: skip
+        for at in (first, last - step):
+            conn.execute("INSERT INTO md (at, instrument_id) VALUES (%s, 1)", [literal(at)])
+            assert value(conn, "SELECT tableoid::regclass::text FROM md ORDER BY id DESC LIMIT 1") == leaf
+    with pytest.raises(errors.CheckViolation, match="no partition"):
+        conn.execute("INSERT INTO md (at, instrument_id) VALUES (%s, 1)", [literal(last)])
+
+
+@pytest.mark.parametrize("encoding", KEYS)
+def test_values_stand_for_times_both_ways(conn: psycopg.Connection, encoding: str) -> None:
+    days = ["1970-01-01", "2024-02-29", "2026-03-08", "2026-11-01", "2262-01-01"]
+    query = "SELECT dbperf.partition_time(%s, dbperf.partition_value(%s, %s))::date::text"
+    assert [value(conn, query, encoding, encoding, day) for day in days] == days
+
+
+# -- what is made ----------------------------------------------------------------------------
+
+
+def test_ahead_whether_or_not_data_arrives(conn: psycopg.Connection) -> None:
+    set_clock(conn, NOW)
+    make_table(conn)
+    add_policy(conn)
+    for month in range(11, 15):
+        set_clock(conn, datetime(2026 + (month - 1) // 12, (month - 1) % 12 + 1, 15))
+        conn.execute("CALL dbperf.maintain()")
+    assert [name for name, _, _ in bounds(conn)] == [
+        "md_p2026_11", "md_p2026_12", "md_p2027_01", "md_p2027_02", "md_p2027_03", "md_p2027_04", "md_p2027_05"
+    ]  # fmt: skip
+    assert [row[1:] for row in log(conn)] == [(4, 0, None), (1, 0, None), (1, 0, None), (1, 0, None)]
+    row = conn.execute(
+        "SELECT inserts_succeed_until::text, is_long_enough, missing FROM dbperf.partition_runway"
+    ).fetchone()
+    assert row == ("2027-06-01 00:00:00", True, 0)
+    set_clock(conn, datetime(2027, 8, 1))
+    row = conn.execute("SELECT inserts_succeed_until, is_long_enough, missing FROM dbperf.partition_runway").fetchone()
+    assert row == (None, False, 6)  # June, July: nobody maintained
+
+
+def test_gaps_are_cut_to_fit_their_neighbours(conn: psycopg.Connection) -> None:
+    set_clock(conn, NOW)
+    make_table(conn)
+    conn.execute("CREATE TABLE odd PARTITION OF md FOR VALUES FROM ('2026-11-10 12:00') TO ('2026-12-24')")
+    conn.execute("CREATE TABLE far PARTITION OF md FOR VALUES FROM ('2027-01-31 23:59:59') TO (MAXVALUE)")
+    conn.execute("CREATE TABLE old PARTITION OF md FOR VALUES FROM (MINVALUE) TO ('2026-10-31')")
+    add_policy(conn)
+    conn.execute("CALL dbperf.maintain()")
+    assert bounds(conn) == [
+        ("old", "-infinity", "2026-10-31 00:00:00"),
+        ("md_p2026_10_31_000000", "2026-10-31 00:00:00", "2026-11-01 00:00:00"),
+        ("md_p2026_11_01_000000", "2026-11-01 00:00:00", "2026-11-10 12:00:00"),
+        ("odd", "2026-11-10 12:00:00", "2026-12-24 00:00:00"),
+        ("md_p2026_12_24_000000", "2026-12-24 00:00:00", "2027-01-01 00:00:00"),
+        ("md_p2027_01_01_000000", "2027-01-01 00:00:00", "2027-01-31 23:59:59"),
+        ("far", "2027-01-31 23:59:59", "infinity"),
+    ]
+    assert value(conn, "SELECT inserts_succeed_until::text FROM dbperf.partition_runway") == "infinity"
+
+
+def test_a_clock_years_ahead_makes_no_decades(conn: psycopg.Connection) -> None:
+    set_clock(conn, NOW)
+    make_table(conn)
+    add_policy(conn, max_behind="2 months")
+    conn.execute("CALL dbperf.maintain()")
+    conn.execute("INSERT INTO md (at, instrument_id) VALUES ('2026-11-05', 1)")
+    set_clock(conn, datetime(2046, 7, 1))
+    conn.execute("CALL dbperf.maintain()")
+    assert len(bounds(conn)) == 4 + 6  # two months behind, the current one, three ahead
+    assert value(conn, "SELECT count(*) FROM dbperf.partitions WHERE state = 'closed'") == 4
+    set_clock(conn, datetime(2026, 12, 1))
+    conn.execute("CALL dbperf.maintain()")
+    assert value(conn, "SELECT count(*) FROM dbperf.partitions WHERE state = 'closed'") == 0
+    assert value(conn, "SELECT count(*) FROM dbperf.partitions WHERE state = 'outside'") == 6
+    assert value(conn, "SELECT inserts_succeed_until::text FROM dbperf.partition_runway") == "2027-04-01 00:00:00"
+
+
+def test_closed_partitions_are_recorded(conn: psycopg.Connection) -> None:
+    set_clock(conn, datetime(2026, 6, 1))
+    make_table(conn)
+    add_policy(conn, id_column="id", max_behind="10 days")
+    conn.execute("CALL dbperf.maintain()")
+    conn.execute(
+        "INSERT INTO md (at, instrument_id) SELECT '2026-06-05'::timestamp + g * interval '1 hour', 1 FROM generate_series(1, 50) AS g"
+    )
+    set_clock(conn, datetime(2026, 8, 5))
+    conn.execute("CALL dbperf.maintain()")
+    row = conn.execute(
+        "SELECT partition::text, rows, rows_are_exact, first_at::text, last_at::text, first_id, last_id"
+        " FROM dbperf.partitions WHERE state = 'closed'"
+    ).fetchall()
+    assert row == [("md_p2026_06", 50, True, "2026-06-05 01:00:00", "2026-06-07 02:00:00", 1, 50)]
+
+
+def test_a_policy_changed_under_way(conn: psycopg.Connection) -> None:
+    set_clock(conn, NOW)
+    make_table(conn)
+    add_policy(conn)
+    conn.execute("CALL dbperf.maintain()")
+    conn.execute("UPDATE dbperf.partition_policy SET every = '7 days', ahead = '120 days'")
+    conn.execute("CALL dbperf.maintain()")
+    assert log(conn)[-1][3] is None
+    assert value(conn, "SELECT missing FROM dbperf.partition_runway") == 0
+    assert bounds(conn)[4] == ("md_p2027_03_01", "2027-03-01 00:00:00", "2027-03-08 00:00:00")
+    conn.execute("UPDATE dbperf.partition_policy SET paused = true, ahead = '200 days'")
+    before = bounds(conn)
+    conn.execute("CALL dbperf.maintain()")
+    assert bounds(conn) == before
+
+
+def test_one_bad_table_stops_no_other(conn: psycopg.Connection) -> None:
+    """The complaint about every other partition manager."""
+    set_clock(conn, NOW)
+    for name in ("a_dropped", "b_default", "c_taken", "d_good"):
+        make_table(conn, name)
+        add_policy(conn, name)
+    conn.execute("DROP TABLE a_dropped")
+    conn.execute("CREATE TABLE b_rest PARTITION OF b_default DEFAULT")
+    conn.execute("CREATE TYPE c_taken_p2026_11 AS (x integer)")  # a type takes the name of a table
+    found = {done.table: done for done in partitions.maintain(conn)}
+    states = {row[0]: row[3] for row in log(conn)}
+    assert sorted(state for state in states.values() if state) == ["42P01", "55000"]
+    assert (found["public.d_good"].created, found["public.d_good"].sqlstate) == (4, None)
+    assert found["public.c_taken"].created == 4  # under another name
+    assert "drain_default" in str(found["public.b_default"])
+    assert run_dbperf("partitions", "maintain", dsn=conn.info.dsn, check=1).returncode == 1
+
+
+def test_soft_delete_comes_along(conn: psycopg.Connection) -> None:
+    make_table(conn)
+    add_policy(conn)
+    conn.execute("CALL dbperf.maintain()")
+    conn.execute("SELECT dbperf.enable_soft_delete('md')")
+    name = partitions.ensure(conn, "md", datetime.now() + timedelta(days=200))
+    conn.execute(
+        "INSERT INTO md (at, instrument_id) SELECT lower_bound, 1 FROM dbperf.partitions WHERE partition = %s::regclass",
+        [name],
+    )
+    conn.execute(f"DELETE FROM {name}".encode())
+    assert value(conn, "SELECT count(*) FROM md WHERE deleted_at IS NOT NULL") == 1
+    assert not conn.execute("SELECT FROM dbperf.verify('md') WHERE severity = 'problem'").fetchall()
+
+
+# -- what is refused -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"every": "25 hours"}, errors.CheckViolation),
+        ({"every": "30 minutes"}, errors.CheckViolation),
+        ({"every": "5 months"}, errors.CheckViolation),
+        ({"every": "1 month 1 day"}, errors.CheckViolation),
+        ({"every": "-1 day"}, errors.CheckViolation),
+        ({"every": "2 years"}, errors.CheckViolation),
+        ({"ahead": "1 day"}, errors.CheckViolation),
+        ({"max_ahead": "1 month"}, errors.CheckViolation),
+        ({"max_behind": "-1 day"}, errors.CheckViolation),
+        ({"max_behind": "300 years"}, errors.CheckViolation),
+        ({"retain": "6 months"}, errors.CheckViolation),
+        ({"retain_bytes": 0}, errors.CheckViolation),
+        ({"every": "1 hour"}, errors.ProgramLimitExceeded),
+        ({"id_column": "price"}, errors.UndefinedColumn),
+        ({"id_column": "nothing"}, errors.UndefinedColumn),
+    ],
+)
+def test_policies_that_cannot_be(
+    conn: psycopg.Connection, settings: dict[str, object], error: type[psycopg.Error]
+) -> None:
+    make_table(conn)
+    with pytest.raises(error):
+        add_policy(conn, **settings)
+
+
+def test_tables_that_cannot_have_one(conn: psycopg.Connection) -> None:
+    conn.execute("CREATE TABLE by_list (at timestamp) PARTITION BY LIST (at)")
+    conn.execute("CREATE TABLE by_two (at timestamp, id integer) PARTITION BY RANGE (at, id)")
+    conn.execute("CREATE TABLE by_expression (at timestamp) PARTITION BY RANGE ((at + interval '1 day'))")
+    for table in ("by_list", "by_two", "by_expression", "instruments"):
+        with pytest.raises(errors.WrongObjectType):
+            add_policy(conn, table)
+    conn.execute("CREATE TABLE by_number (at bigint) PARTITION BY RANGE (at)")
+    conn.execute("CREATE TABLE by_text (at text) PARTITION BY RANGE (at)")
+    for table in ("by_number", "by_text"):
+        with pytest.raises(errors.InvalidParameterValue):
+            add_policy(conn, table)
+
+
+def test_more_partitions_than_the_lock_table_holds(conn: psycopg.Connection) -> None:
+    """Also when they came behind the policy's back."""
+    make_table(conn)
+    add_policy(conn)
+    conn.execute(
+        "CREATE OR REPLACE FUNCTION dbperf.partition_capacity(relation regclass) RETURNS integer LANGUAGE sql STABLE AS 'SELECT 2'"
+    )
+    done = partitions.maintain(conn)
+    assert (done[0].created, done[0].sqlstate) == (2, "54000")
+
+
+def test_out_of_bounds(conn: psycopg.Connection) -> None:
+    make_table(conn)
+    with pytest.raises(PartitionError, match="no partition policy"):
+        partitions.ensure(conn, "md", datetime.now())
+    add_policy(conn)
+    for far in (datetime(2099, 1, 1), datetime(1999, 1, 1)):
+        with pytest.raises(PartitionBoundsError, match="too far from now"):
+            partitions.ensure(conn, "md", far)
+    for never in ("infinity", "-infinity"):
+        with pytest.raises(psycopg.Error) as refused:
+            conn.execute("SELECT dbperf.ensure_partition('md', %s)", [never])
+        assert refused.value.sqlstate == "DP005"
+    assert bounds(conn) == []
+
+
+def test_not_in_a_transaction_that_has_written(trading_db: str, conn: psycopg.Connection) -> None:
+    make_table(conn)
+    add_policy(conn)
+    with psycopg.connect(trading_db) as writer:
+        writer.execute("SELECT count(*) FROM instruments")
+        assert partitions.ensure(writer, "md", datetime.now()).startswith("public.md_p")
+        writer.execute("UPDATE instruments SET last_price = 1 WHERE id = 1")
+        partitions.ensure(writer, "md", datetime.now())  # it is there
+        with pytest.raises(PartitionError, match=r"has already written public\.instruments"):
+            partitions.ensure(writer, "md", datetime.now() + timedelta(days=60))
+        with pytest.raises(errors.ActiveSqlTransaction):
+            writer.execute("SELECT dbperf.ensure_partition('md', now() + '90 days')")
+        writer.rollback()
+        writer.execute("UPDATE instruments SET last_price = 1 WHERE id = 1")
+        with pytest.raises(LockedError, match="somebody holds a lock"):
+            partitions.ensure(conn, "md", datetime.now() + timedelta(days=60))
+        writer.commit()
+    assert len(bounds(conn)) == 1
+
+
+def test_eight_who_need_the_same_partition(trading_db: str, conn: psycopg.Connection) -> None:
+    make_table(conn)
+    add_policy(conn)
+    names: list[str] = []
+    barrier = threading.Barrier(8)
+
+    def need() -> None:
+        with psycopg.connect(trading_db, autocommit=True) as mine:
+            barrier.wait()
+            names.append(partitions.ensure(mine, "md", datetime.now()))
+
+    threads = [threading.Thread(target=need) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(names) == 8
+    assert len(set(names)) == len(bounds(conn)) == 1
+
+
+def test_a_rollback_forgets_no_policy(conn: psycopg.Connection) -> None:
+    make_table(conn)
+    add_policy(conn)
+    conn.execute("CALL dbperf.maintain()")
+    done = run_dbperf("rollback", "--to", "0008", dsn=conn.info.dsn, check=1)
+    assert "tables still have a partition policy: public.md" in done.stderr
+    conn.execute("DELETE FROM dbperf.partition_policy")
+    run_dbperf("rollback", "--to", "0008", dsn=conn.info.dsn)
+    assert value(conn, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'md'::regclass") == 4
+
+
+def test_from_the_command_line(conn: psycopg.Connection) -> None:
+    dsn = conn.info.dsn
+    assert "no table has a partition policy" in run_dbperf("partitions", "list", dsn=dsn).stdout
+    make_table(conn)
+    add_policy(conn)
+    assert "inserts fail now; 4 partitions are missing" in run_dbperf("partitions", "list", dsn=dsn).stdout
+    assert "public.md: 4 made, 0 closed" in run_dbperf("partitions", "maintain", dsn=dsn).stdout
+    assert "inserts succeed until" in run_dbperf("partitions", "list", "md", dsn=dsn).stdout
+    made = run_dbperf("partitions", "ensure", "md", "2026-03-08T02:30:00", dsn=dsn).stdout
+    assert made == "public.md_p2026_03\n"
+    for wrong in (["ensure", "md", "tomorrow"], ["maintain", "--every", "1x"], ["list", "nowhere"]):
+        run_dbperf("partitions", *wrong, dsn=dsn, check=64)
