@@ -45,13 +45,19 @@ FROM dbperf.maintenance_log WHERE id > %s AND pid = pg_backend_pid() ORDER BY id
 
 # What ATTACH needs SHARE ROW EXCLUSIVE on, and the caller's transaction holds more than a reader's lock on.
 _WRITTEN = """
-SELECT l.relation::regclass::text FROM pg_catalog.pg_locks AS l
+SELECT l.relation FROM pg_catalog.pg_locks AS l
 WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.granted
   AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
   AND l.relation IN (
       SELECT k.confrelid FROM pg_catalog.pg_constraint AS k WHERE k.conrelid = %s::regclass AND k.contype = 'f'
   )
 ORDER BY 1 LIMIT 1
+"""
+
+
+_NAME = """
+SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = %s
 """
 
 
@@ -150,18 +156,19 @@ def ensure(conn: psycopg.Connection, table: str, at: datetime) -> str:
     """
     moment = at if at.tzinfo else at.replace(tzinfo=UTC)
     name = qualified(conn, table)
-    found = conn.execute("SELECT dbperf.partition_for(%s, %s)::text", [name, moment]).fetchone()
-    if found and found[0]:
-        return str(found[0])
-    written = conn.execute(_WRITTEN, [name]).fetchone()
+    found = _value(conn, "SELECT dbperf.partition_for(%s, %s)::oid", name, moment)
+    if found:
+        return str(_value(conn, _NAME, found))
+    written = _value(conn, _WRITTEN, name)
     if written:
         raise PartitionError(
-            f"this transaction has already written {written[0]}, which {name} references: a new partition would wait "
+            f"this transaction has already written {_value(conn, _NAME, written)}, which {name} references: a new partition would wait "
             "for it in vain; call ensure() before the transaction writes"
         )
     with psycopg.connect(sibling(conn), autocommit=True) as own:
         try:
-            made = own.execute("SELECT dbperf.ensure_partition(%s, %s)::text", [name, moment]).fetchone()
+            made = _value(own, "SELECT dbperf.ensure_partition(%s, %s)::oid", name, moment)
+            return str(_value(own, _NAME, made))
         except pg_errors.LockNotAvailable as error:
             raise LockedError(sentence(error)) from None
         except psycopg.Error as error:
@@ -170,8 +177,6 @@ def ensure(conn: psycopg.Connection, table: str, at: datetime) -> str:
             if isinstance(error, pg_errors.ObjectNotInPrerequisiteState | pg_errors.ProgramLimitExceeded):
                 raise PartitionError(sentence(error)) from None
             raise
-    assert made is not None
-    return str(made[0])
 
 
 def drain_default(conn: psycopg.Connection, table: str) -> int:
@@ -197,3 +202,8 @@ def duration(text: str) -> timedelta:
 def _refuse_missing(conn: psycopg.Connection) -> None:
     if conn.execute("SELECT to_regclass('dbperf.partition_policy')").fetchone() == (None,):
         raise MigrationError(f"database {conn.info.dbname} has no dbperf of this version: run dbperf migrate")
+
+
+def _value(conn: psycopg.Connection, query: str, *arguments: object) -> Any:
+    row = conn.execute(query.encode(), arguments).fetchone()
+    return row[0] if row else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from datetime import datetime
 from types import FrameType
@@ -48,15 +47,13 @@ def _runway_in_words(row: dict[str, Any]) -> str:
 @click.argument("table", required=False)
 @click.option("--every", metavar="1h", help="Go on for ever, in this rhythm; ends with SIGTERM or Ctrl-C.")
 @pass_context
-def maintain(context: Context, table: str | None, every: str | None) -> None:
-    """Make the partitions that the policies ask for, whether or not data arrives."""
+def maintain(context: Context, table: str | None, every: str | None) -> int:
+    """Make the partitions that the policies ask for, whether or not data arrives. Exit code 1 if a table failed."""
     if every is None:
         with context.connect(announce=True) as conn:
             done = partitions.maintain(conn, table)
         context.show([vars(entry) for entry in done], "\n".join(map(str, done)) or "no table has a partition policy")
-        if any(entry.sqlstate for entry in done):
-            sys.exit(1)
-        return
+        return 1 if any(entry.sqlstate for entry in done) else 0
     rhythm = partitions.duration(every)
     context.announce()
     stop = threading.Event()
@@ -67,6 +64,7 @@ def maintain(context: Context, table: str | None, every: str | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     partitions.maintain_every(context.dsn, rhythm, stop, note, table)
+    return 0
 
 
 @partitions_group.command("ensure")

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.make_soft_delete_guards(relation regclass, tables regclass[])
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_guard record;

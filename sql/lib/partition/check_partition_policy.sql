@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.check_partition_policy()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_key record;

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.close_partition(relation regclass, leaf regclass)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET row_security = off
 SET timezone = 'UTC'
 SET datestyle = 'ISO, YMD'
@@ -20,8 +20,8 @@ BEGIN
         'dbperf.partition_time($3, (SELECT l.%2$I::text FROM %1$s AS l ORDER BY l.%2$I DESC LIMIT 1)), '
         '%3$s, %4$s ON CONFLICT ON CONSTRAINT closed_partition_pkey DO NOTHING',
         close_partition.leaf, v_key,
-        coalesce(pg_catalog.format('(SELECT pg_catalog.min(l.%I) FROM %s AS l)', v_id, close_partition.leaf), 'NULL'),
-        coalesce(pg_catalog.format('(SELECT pg_catalog.max(l.%I) FROM %s AS l)', v_id, close_partition.leaf), 'NULL')
+        CASE WHEN v_id IS NULL THEN 'NULL' ELSE pg_catalog.format('(SELECT pg_catalog.min(l.%I) FROM %s AS l)', v_id, close_partition.leaf) END,
+        CASE WHEN v_id IS NULL THEN 'NULL' ELSE pg_catalog.format('(SELECT pg_catalog.max(l.%I) FROM %s AS l)', v_id, close_partition.leaf) END
     ) USING close_partition.leaf, close_partition.relation, v_encoding;
 END
 $$;

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.create_partition(relation regclass, lower timestamp without time zone, upper timestamp without time zone)
 RETURNS regclass
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '50ms'
 AS $$
 DECLARE

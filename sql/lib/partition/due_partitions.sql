@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.due_partitions(relation regclass)
 RETURNS TABLE (leaf regclass)
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     -- one that is gone, or that is not past any more: a clock was wrong, or the policy changed

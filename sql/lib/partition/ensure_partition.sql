@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.ensure_partition(relation regclass, at timestamp with time zone)
 RETURNS regclass
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_at CONSTANT timestamp without time zone := ensure_partition.at AT TIME ZONE 'UTC';

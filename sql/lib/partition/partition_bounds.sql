@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.partition_bounds(relation regclass)
 RETURNS TABLE (leaf regclass, lower timestamp without time zone, upper timestamp without time zone, is_default boolean)
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC' -- bounds are shown in it
 SET datestyle = 'ISO, YMD'
 AS $$

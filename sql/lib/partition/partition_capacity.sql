@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.partition_capacity(relation regclass)
 RETURNS integer
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN (

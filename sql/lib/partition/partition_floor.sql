@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.partition_floor(every interval, at timestamp without time zone)
 RETURNS timestamp without time zone
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_months CONSTANT integer := extract(year FROM partition_floor.every) * 12 + extract(month FROM partition_floor.every);

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.partition_for(relation regclass, at timestamp with time zone)
 RETURNS regclass
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN (

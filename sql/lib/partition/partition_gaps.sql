@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.partition_gaps(relation regclass, every interval, start timestamp without time zone, stop timestamp without time zone)
 RETURNS TABLE (lower timestamp without time zone, upper timestamp without time zone)
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_covered tsmultirange;

@@ -1,11 +1,11 @@
 CREATE OR REPLACE FUNCTION dbperf.partition_horizon(relation regclass)
 RETURNS TABLE (start timestamp without time zone, stop timestamp without time zone)
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY
-        SELECT greatest(v_now - p.max_behind, least(v_now, f.first)), v_now + p.ahead
+        SELECT greatest(dbperf.partition_floor(p.every, v_now - p.max_behind), CASE WHEN f.first <= v_now THEN f.first ELSE dbperf.partition_floor(p.every, v_now) END), v_now + p.ahead
         FROM dbperf.partition_policy AS p
         CROSS JOIN (SELECT dbperf.utc_now()) AS n (v_now)
         -- before the first partition nothing is missing: retention may have removed it

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.partition_name(relation regclass, lower timestamp without time zone, upper timestamp without time zone)
 RETURNS text
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_every interval;

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.partition_time(encoding text, value text)
 RETURNS timestamp without time zone
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 SET datestyle = 'ISO, YMD'
 AS $$

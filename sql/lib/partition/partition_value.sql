@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.partition_value(encoding text, at timestamp without time zone)
 RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     -- exact: epochs of doubles would not be

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.prepare_partition(relation regclass, leaf regclass)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_owner name;

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.refuse_partition_policies()
 RETURNS void
 LANGUAGE plpgsql VOLATILE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_left CONSTANT text := (SELECT pg_catalog.string_agg(p.relation::text, ', ') FROM dbperf.partition_policy AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.relation);

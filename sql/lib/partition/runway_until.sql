@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.runway_until(relation regclass)
 RETURNS timestamp without time zone
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN (

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.template_differences(relation regclass, leaf regclass)
 RETURNS TABLE (statement text)
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_template CONSTANT regclass := (SELECT p.template FROM dbperf.partition_policy AS p WHERE p.relation = template_differences.relation);

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.utc_now()
 RETURNS timestamp without time zone
 LANGUAGE sql STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT pg_catalog.statement_timestamp() AT TIME ZONE 'UTC'
 $$;

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.wanted_partitions(relation regclass)
 RETURNS TABLE (lower timestamp without time zone, upper timestamp without time zone)
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = wanted_partitions.relation) THEN
@@ -13,7 +13,7 @@ BEGIN
         FROM dbperf.partition_policy AS p
         CROSS JOIN LATERAL dbperf.partition_horizon(p.relation) AS h
         CROSS JOIN LATERAL dbperf.partition_gaps(p.relation, p.every, h.start, h.stop) AS g
-        WHERE p.relation = wanted_partitions.relation
+        WHERE p.relation = wanted_partitions.relation AND g.lower >= h.start
         ORDER BY g.lower;
 END
 $$;
