@@ -109,7 +109,7 @@ CREATE TABLE IF NOT EXISTS dbperf.delete_ticket (
     purpose text NOT NULL,
     cutoff timestamp with time zone,
     CONSTRAINT delete_ticket_pkey PRIMARY KEY (xid, relation, purpose),
-    CONSTRAINT delete_ticket_purpose_is_known CHECK (purpose IN ('remove', 'undelete')),
+    CONSTRAINT delete_ticket_purpose_is_known CHECK (purpose IN ('remove', 'undelete', 'move')),
     CONSTRAINT delete_ticket_removal_has_a_cutoff CHECK ((purpose = 'remove') = (cutoff IS NOT NULL))
 );
 
@@ -120,7 +120,7 @@ COMMENT ON COLUMN dbperf.delete_ticket.xid IS 'The transaction.';
 
 COMMENT ON COLUMN dbperf.delete_ticket.relation IS 'The table that the statement names.';
 
-COMMENT ON COLUMN dbperf.delete_ticket.purpose IS 'remove: a DELETE really removes marked rows. undelete: an UPDATE may clear marks.';
+COMMENT ON COLUMN dbperf.delete_ticket.purpose IS 'remove: a DELETE really removes marked rows. undelete: an UPDATE may clear marks. move: a DELETE removes rows that another partition gets.';
 
 COMMENT ON COLUMN dbperf.delete_ticket.cutoff IS 'Only rows marked before this are removed.';
 

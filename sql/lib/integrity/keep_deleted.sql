@@ -18,6 +18,12 @@ BEGIN
         RETURN NULL;
     END IF;
 
+    IF EXISTS (
+        SELECT FROM dbperf.delete_ticket AS t
+        WHERE t.xid = pg_catalog.pg_current_xact_id() AND t.relation = TG_RELID AND t.purpose = 'move'
+    ) THEN -- another partition has them already
+        RETURN NULL;
+    END IF;
     SELECT t.cutoff INTO v_cutoff
     FROM dbperf.delete_ticket AS t
     WHERE t.xid = pg_catalog.pg_current_xact_id() AND t.relation = TG_RELID AND t.purpose = 'remove';
