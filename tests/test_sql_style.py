@@ -15,12 +15,15 @@ from dbperf.sqlfiles import sql_dir
 
 #: Routines without SET search_path, each with its reason.
 WITHOUT_SEARCH_PATH: dict[str, str] = dict.fromkeys(
-    ("maintain", "purge", "restrict_cascades", "restore_cascades", "run_key_plans", "run_online"),
+    ("drain_default", "maintain", "purge", "restrict_cascades", "restore_cascades", "run_key_plans", "run_online"),
     "a procedure that commits cannot have it",
 ) | {"delete_active": "triggers of the table run inside it, and expect the caller's"}
 
 #: Routines with WHEN OTHERS, each with its reason.
-CATCH_ALL = {"maintain": "a table that fails is logged with its SQLSTATE, and the others go on"}
+CATCH_ALL = {
+    "drain_default": "raised again when rows are let into the DEFAULT partition again",
+    "maintain": "a table that fails is logged with its SQLSTATE, and the others go on",
+}
 
 SQL_FILES = sorted(sql_dir().rglob("*.sql"))
 
