@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -40,6 +41,11 @@ OTHER_RUN_POLL_S = 0.1
 
 #: After how many seconds of waiting the watcher says for whom.
 WATCH_AFTER_S = 5.0
+
+#: Statements that no writer queues behind; a name may hold such words too.
+_WAITS_FOR_NOBODY = re.compile(
+    r"(CREATE (UNIQUE )?|DROP |RE)INDEX (INDEX )?CONCURRENTLY |ALTER TABLE .* VALIDATE CONSTRAINT "
+)
 
 # A role's or database's own limits must not end a long index build. Timeouts that a server does not have are left out.
 _SETTINGS = """
@@ -174,12 +180,13 @@ def search_path(conn: psycopg.Connection, *schemas: str) -> Iterator[None]:
     conn.execute("SELECT set_config('search_path', %s, true)", [before])
 
 
-def run_plan(conn: psycopg.Connection, plan: str, schema: str) -> list[str]:
+def run_plan(conn: psycopg.Connection, plan: str, schema: str, notify: Notify | None = None) -> list[str]:
     """Run what *plan* returns until it returns nothing: then the database is as it asks.
 
     Args:
         plan: a SELECT whose rows are statements, each to be committed by itself.
         schema: what its unqualified names mean.
+        notify: gets each statement before it runs.
 
     Returns:
         the statements that were run.
@@ -192,6 +199,8 @@ def run_plan(conn: psycopg.Connection, plan: str, schema: str) -> list[str]:
         last = rows
         for statement in rows:
             assert_exclusive(conn)
+            if notify:
+                notify(statement)
             _run_online(conn, statement)
             done.append(statement)
     return done
@@ -199,7 +208,7 @@ def run_plan(conn: psycopg.Connection, plan: str, schema: str) -> list[str]:
 
 def _run_online(conn: psycopg.Connection, statement: str) -> None:
     """Run a statement of a plan: if writers would queue behind it, within the lock budget."""
-    if " CONCURRENTLY " in statement or " VALIDATE CONSTRAINT " in statement:
+    if _WAITS_FOR_NOBODY.match(statement):
         with watcher(conn):
             conn.execute(statement.encode())
     else:
