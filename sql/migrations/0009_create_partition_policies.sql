@@ -84,6 +84,7 @@ CREATE TABLE IF NOT EXISTS dbperf.maintenance_log (
     pid integer DEFAULT pg_backend_pid() NOT NULL,
     created integer NOT NULL,
     closed integer NOT NULL,
+    changed integer NOT NULL,
     sqlstate text,
     message text,
     hint text,
@@ -111,6 +112,8 @@ COMMENT ON COLUMN dbperf.maintenance_log.pid IS 'Backend that ran it.';
 COMMENT ON COLUMN dbperf.maintenance_log.created IS 'Partitions made.';
 
 COMMENT ON COLUMN dbperf.maintenance_log.closed IS 'Partitions recorded as closed.';
+
+COMMENT ON COLUMN dbperf.maintenance_log.changed IS 'Partitions that were made as their template.';
 
 COMMENT ON COLUMN dbperf.maintenance_log.sqlstate IS 'SQLSTATE of what went wrong; NULL if nothing did.';
 

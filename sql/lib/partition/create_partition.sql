@@ -38,6 +38,7 @@ BEGIN
         'ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', create_partition.relation, v_leaf,
         dbperf.partition_value(v_encoding, create_partition.lower), dbperf.partition_value(v_encoding, create_partition.upper)
     );
+    PERFORM dbperf.match_template(create_partition.relation, v_leaf); -- what names an index: it has them now
     RETURN v_leaf;
 END
 $$;

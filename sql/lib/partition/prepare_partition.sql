@@ -5,16 +5,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_owner name;
-    v_statement text;
 BEGIN
     SELECT pg_catalog.pg_get_userbyid(c.relowner) INTO v_owner
     FROM pg_catalog.pg_class AS c WHERE c.oid = prepare_partition.relation AND c.relowner <> CURRENT_USER::regrole;
     IF v_owner IS NOT NULL THEN
         EXECUTE pg_catalog.format('ALTER TABLE %s OWNER TO %I', prepare_partition.leaf, v_owner);
     END IF;
-    FOR v_statement IN SELECT d.statement FROM dbperf.template_differences(prepare_partition.relation, prepare_partition.leaf) AS d LOOP
-        EXECUTE v_statement;
-    END LOOP;
+    PERFORM dbperf.match_template(prepare_partition.relation, prepare_partition.leaf);
     PERFORM dbperf.make_soft_delete_guards(prepare_partition.relation, ARRAY[prepare_partition.leaf]);
 END
 $$;

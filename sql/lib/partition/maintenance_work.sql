@@ -1,0 +1,20 @@
+CREATE OR REPLACE FUNCTION dbperf.maintenance_work(relation regclass)
+RETURNS TABLE (task text, statement text)
+LANGUAGE plpgsql VOLATILE STRICT
+SET search_path = ''
+AS $$
+BEGIN
+    RETURN QUERY
+        SELECT 'create', pg_catalog.format('SELECT dbperf.create_partition(%L, %L, %L)', maintenance_work.relation, w.lower, w.upper)
+        FROM dbperf.wanted_partitions(maintenance_work.relation) AS w ORDER BY w.lower;
+    RETURN QUERY
+        SELECT 'close', pg_catalog.format('SELECT dbperf.close_partition(%L, %L)', maintenance_work.relation, d.leaf)
+        FROM dbperf.due_partitions(maintenance_work.relation) AS d;
+    RETURN QUERY
+        SELECT DISTINCT 'change', pg_catalog.format('SELECT dbperf.match_template(%L, %L)', maintenance_work.relation, c.leaf)
+        FROM dbperf.template_changes(maintenance_work.relation, ARRAY(SELECT dbperf.partition_leaves(maintenance_work.relation))) AS c;
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.maintenance_work(regclass) IS
+    'What dbperf.maintain() has to do for a table, in order: create, close, change; each statement for a transaction of its own. Raises 42P01 if the table is gone. Locks: none; the statements say theirs.';
