@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.table_settings(tables regclass[])
 RETURNS TABLE (relation regclass, kind text, name text[], value text)
 LANGUAGE sql STABLE STRICT
 SET search_path = ''
+SET jit = off -- nobody can estimate how many settings there are: compiling would take longer than the query
 AS $$
     WITH given AS (
         SELECT c.*, n.nspname FROM pg_catalog.unnest(table_settings.tables) AS u (relation)

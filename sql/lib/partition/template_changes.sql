@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.template_changes(relation regclass, tables reg
 RETURNS TABLE (leaf regclass, statement text, is_exclusive boolean)
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = ''
+SET jit = off -- nobody can estimate how many settings there are: compiling would take longer than the query
 AS $$
 DECLARE
     v_template regclass;
