@@ -10,15 +10,29 @@ DECLARE
 BEGIN
     RETURN QUERY
         SELECT b.leaf,
-               coalesce(dbperf.partition_time(v_encoding, b.texts[2]), CASE WHEN b.texts[1] = 'MINVALUE' THEN timestamp '-infinity' END),
-               coalesce(dbperf.partition_time(v_encoding, b.texts[4]), CASE WHEN b.texts[3] = 'MAXVALUE' THEN timestamp 'infinity' END),
+               CASE
+                   WHEN b.lower = 'MINVALUE' THEN timestamp '-infinity'
+                   -- what dbperf.partition_time() does, without its price: 0.1 ms a call
+                   WHEN v_encoding IN ('date', 'timestamp') THEN pg_catalog.btrim(b.lower, '''')::timestamp without time zone
+                   WHEN v_encoding = 'timestamptz' THEN pg_catalog.btrim(b.lower, '''')::timestamp with time zone AT TIME ZONE 'UTC'
+                   ELSE dbperf.partition_time(v_encoding, pg_catalog.btrim(b.lower, ''''))
+               END,
+               CASE
+                   WHEN b.upper = 'MAXVALUE' THEN timestamp 'infinity'
+                   WHEN v_encoding IN ('date', 'timestamp') THEN pg_catalog.btrim(b.upper, '''')::timestamp without time zone
+                   WHEN v_encoding = 'timestamptz' THEN pg_catalog.btrim(b.upper, '''')::timestamp with time zone AT TIME ZONE 'UTC'
+                   ELSE dbperf.partition_time(v_encoding, pg_catalog.btrim(b.upper, ''''))
+               END,
                b.bound = 'DEFAULT'
         FROM (
+            -- FOR VALUES FROM (lower) TO (upper), one column each where there is an encoding; regular expressions are slower
             SELECT c.oid::regclass AS leaf, x.bound,
-                   pg_catalog.regexp_match(x.bound, '^FOR VALUES FROM \((''(.*)''|MINVALUE)\) TO \((''(.*)''|MAXVALUE)\)$') AS texts
+                   nullif(pg_catalog.split_part(pg_catalog.split_part(x.bound, '(', 2), ')', 1), '') AS lower,
+                   nullif(pg_catalog.split_part(pg_catalog.split_part(x.bound, '(', 3), ')', 1), '') AS upper
             FROM pg_catalog.pg_inherits AS i
             JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
-            CROSS JOIN LATERAL (SELECT pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS bound) AS x
+            -- with the leaf's oid it would lock and open each; bounds refer to no column
+            CROSS JOIN LATERAL (SELECT pg_catalog.pg_get_expr(c.relpartbound, 0) AS bound) AS x
             WHERE i.inhparent = partition_bounds.relation AND NOT i.inhdetachpending
         ) AS b
         ORDER BY 2;
