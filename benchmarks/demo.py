@@ -81,14 +81,14 @@ def alternate(
 
 
 def query_lines(before: psycopg.Connection, after: psycopg.Connection) -> list[Line]:
-    values = {conn: workload.parameters(conn) for conn in (before, after)}
     lines = []
     for name, words in workload.QUERIES.items():
+        given = {conn: (workload.text(conn, name), workload.parameters(conn, name)) for conn in (before, after)}
         old, new = alternate(
             before,
             after,
             QUERY_ROUNDS,
-            lambda conn, name=name: workload.median_ms(conn, name, values[conn]),  # type: ignore[misc]
+            lambda conn, given=given: workload.median_ms(conn, *given[conn]),  # type: ignore[misc]
         )
         lines.append((words, f"{old:.2f} ms", f"{new:.2f} ms", f"{old / new:.2f} × as fast"))
     return lines

@@ -17,12 +17,12 @@ RATIO, EXTRA_MS = 1.2, 0.2
 
 @pytest.mark.parametrize("name", workload.QUERIES)
 def test_queries_are_as_fast_as_before(pair: Pair, benchmark: BenchmarkFixture, name: str) -> None:
-    values = {conn: workload.parameters(conn) for conn in (pair.before, pair.after)}
+    given = {conn: (workload.text(conn, name), workload.parameters(conn, name)) for conn in (pair.before, pair.after)}
     old, new = demo.alternate(
-        pair.before, pair.after, 9, lambda conn: workload.median_ms(conn, name, values[conn], repeat=30)
+        pair.before, pair.after, 9, lambda conn: workload.median_ms(conn, *given[conn], repeat=30)
     )
     benchmark.extra_info.update(legacy_ms=round(old, 3), dbperf_ms=round(new, 3), ratio=round(new / old, 2))
-    benchmark.pedantic(workload.run, args=(pair.after, name, values[pair.after]), rounds=20, warmup_rounds=5)  # type: ignore[no-untyped-call]
+    benchmark.pedantic(workload.run, args=(pair.after, *given[pair.after]), rounds=20, warmup_rounds=5)  # type: ignore[no-untyped-call]
     print(f"{name:32} legacy {old:8.3f} ms   dbperf {new:8.3f} ms   ratio {new / old:.2f}")
     assert new <= max(RATIO * old, old + EXTRA_MS)
 

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 import dbperf
-from dbperf import legacy, sqlfiles
+from dbperf import legacy, queries, sqlfiles
 
 #: The queries of the legacy application, named after their files in ``sql/queries``.
 QUERIES = {
@@ -42,8 +42,12 @@ _INSERT = f"INSERT INTO market_data ({', '.join(TICK_COLUMNS)}) VALUES ({', '.jo
 WARM_UP = 7
 
 
-def parameters(conn: psycopg.Connection) -> dict[str, Any]:
-    """Parameters for every query, taken from the rows that are there.
+#: How long the time window of a query is that has one; a day where nothing else is said.
+WINDOWS = {"ticks_of_an_hour": dt.timedelta(hours=1), "ticks_of_five_minutes": dt.timedelta(minutes=5)}
+
+
+def parameters(conn: psycopg.Connection, name: str) -> dict[str, Any]:
+    """Parameters for one of `QUERIES`, taken from the rows that are there.
 
     "Now" is the newest plausible tick, the instrument a busy one, the price range around its last
     price so that a few hundred ticks of a million match.
@@ -56,30 +60,40 @@ def parameters(conn: psycopg.Connection) -> dict[str, Any]:
     assert last is not None
     assert middle is not None
     return {
-        "instrument": instrument,
-        "rule": instrument * 5 - 2,
+        "instrument_id": instrument,
+        "rule_id": instrument * 5 - 2,
         "id": middle[0],
-        "now": now[0],
-        "hour_ago": now[0] - dt.timedelta(hours=1),
-        "day_ago": now[0] - dt.timedelta(days=1),
-        "five_minutes_ago": now[0] - dt.timedelta(minutes=5),
+        "start": now[0] - WINDOWS.get(name, dt.timedelta(days=1)),
+        "stop": now[0],
         "low": last[0] * Decimal("0.99999"),
         "high": last[0] * Decimal("1.00001"),
     }
 
 
-def run(conn: psycopg.Connection, name: str, values: dict[str, Any]) -> list[Any]:
-    """Run one of `QUERIES`, prepared."""
-    return conn.execute(sqlfiles.read(f"queries/{name}.sql").encode(), values, prepare=True).fetchall()
+def text(conn: psycopg.Connection, name: str) -> str:
+    """One of `QUERIES` as the database can run it: without dbperf as the application had it."""
+    migrated = conn.execute("SELECT to_regnamespace('dbperf') IS NOT NULL").fetchone()
+    assert migrated is not None
+    return queries.query(name) if migrated[0] else application_text(name)
 
 
-def median_ms(conn: psycopg.Connection, name: str, values: dict[str, Any], repeat: int = 40) -> float:
+def application_text(name: str) -> str:
+    """One of `QUERIES` as the application had it, without functions."""
+    before = sqlfiles.sql_dir() / "legacy" / "queries" / f"{name}.sql"
+    return before.read_text(encoding="utf-8") if before.exists() else queries.query(name)
+
+
+def run(conn: psycopg.Connection, query: str, values: dict[str, Any], prepare: bool = True) -> list[Any]:
+    """Run a query, prepared unless it shall be planned anew."""
+    return conn.execute(query.encode(), values, prepare=prepare).fetchall()
+
+
+def median_ms(conn: psycopg.Connection, query: str, values: dict[str, Any], repeat: int = 40) -> float:
     """Median time of a query in milliseconds, prepared and warm."""
-    query = sqlfiles.read(f"queries/{name}.sql").encode()
     times = []
     for number in range(WARM_UP + repeat):
         started = time.perf_counter()
-        conn.execute(query, values, prepare=True).fetchall()
+        run(conn, query, values)
         if number >= WARM_UP:
             times.append(time.perf_counter() - started)
     return statistics.median(times) * 1000

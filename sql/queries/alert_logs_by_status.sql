@@ -1,4 +1,4 @@
--- Alerts of a day by what became of them.
+-- How many alerts of a day were fired, suppressed or failed: start, stop.
 SELECT fired_status, count(*) FROM alert_logs
-WHERE "timestamp" >= %(day_ago)s AND "timestamp" < %(now)s
+WHERE "timestamp" >= %(start)s AND "timestamp" < %(stop)s
 GROUP BY fired_status

@@ -1,3 +1,3 @@
--- Alerts of one instrument in a time window.
+-- Alerts of one instrument in a time window: instrument_id, start, stop.
 SELECT * FROM alert_logs
-WHERE instrument_id = %(instrument)s AND "timestamp" >= %(day_ago)s AND "timestamp" < %(now)s
+WHERE instrument_id = %(instrument_id)s AND "timestamp" >= %(start)s AND "timestamp" < %(stop)s

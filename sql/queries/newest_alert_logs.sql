@@ -1,2 +1,2 @@
 -- The newest 50 alerts.
-SELECT * FROM alert_logs ORDER BY "timestamp" DESC LIMIT 50
+SELECT * FROM dbperf.latest('alert_logs', NULL::alert_logs, rows => 50, time_column => 'timestamp')

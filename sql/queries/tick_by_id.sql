@@ -1,2 +1,2 @@
--- One tick by id.
-SELECT * FROM market_data WHERE id = %(id)s
+-- One tick by id: id.
+SELECT * FROM dbperf.by_id('market_data', NULL::market_data, %(id)s::bigint)

@@ -1,4 +1,4 @@
--- Ticks of one instrument between two times, ascending: an hour.
+-- Ticks of one instrument between two times, ascending: instrument_id, start, stop.
 SELECT * FROM market_data
-WHERE instrument_id = %(instrument)s AND "timestamp" >= %(hour_ago)s AND "timestamp" < %(now)s
+WHERE instrument_id = %(instrument_id)s AND "timestamp" >= %(start)s AND "timestamp" < %(stop)s
 ORDER BY "timestamp"

@@ -1,4 +1,4 @@
--- All ticks of a short time window over all instruments.
+-- All ticks between two times, ascending: start, stop.
 SELECT * FROM market_data
-WHERE "timestamp" >= %(five_minutes_ago)s AND "timestamp" < %(now)s
+WHERE "timestamp" >= %(start)s AND "timestamp" < %(stop)s
 ORDER BY "timestamp"

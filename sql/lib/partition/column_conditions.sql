@@ -18,7 +18,7 @@ BEGIN
                    a.attname, dbperf.type_equality(a.atttypid), column_conditions.filter ->> f.key,
                    pg_catalog.format_type(a.atttypid, -1) -- without its length or scale, to which a cast would cut
                ), ''
-           ),
+           ) FILTER (WHERE a.attname IS NOT NULL),
            pg_catalog.min(f.key) FILTER (WHERE a.attname IS NULL)
     INTO v_conditions, v_wrong
     FROM pg_catalog.jsonb_each(column_conditions.filter) AS f
