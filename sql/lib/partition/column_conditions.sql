@@ -15,7 +15,7 @@ BEGIN
     SELECT pg_catalog.string_agg(
                pg_catalog.format(
                    CASE WHEN f.value = 'null' THEN ' AND r.%1$I IS NULL' ELSE ' AND r.%1$I %2$s %3$L::%4$s' END,
-                   a.attname, dbperf.type_equality(a.atttypid), column_conditions.filter ->> f.key,
+                   a.attname, CASE WHEN a.atttypid < 16384 THEN '=' ELSE dbperf.type_equality(a.atttypid) END, column_conditions.filter ->> f.key,
                    pg_catalog.format_type(a.atttypid, -1) -- without its length or scale, to which a cast would cut
                ), ''
            ) FILTER (WHERE a.attname IS NOT NULL),
