@@ -281,9 +281,17 @@ def test_what_cannot_be_meant(migrated_db: str, call: str, message: str) -> None
 
 def test_a_shape_names_the_columns(migrated_db: str) -> None:
     with psycopg.connect(migrated_db, autocommit=True) as conn:
-        conn.execute("CREATE TABLE tick (id bigint, at timestamp, venue_id integer) PARTITION BY RANGE (at)")
+        conn.execute(
+            "CREATE TABLE tick (r integer, gone integer, id bigint, at timestamp, venue_id integer) PARTITION BY RANGE (at); ALTER TABLE tick DROP COLUMN gone"
+        )
         conn.execute("CREATE TABLE tick_1 PARTITION OF tick DEFAULT; CREATE TYPE pair AS (venue_id integer, id bigint)")
-        conn.execute("INSERT INTO tick VALUES (1, '2026-01-01', 7)")
+        conn.execute("INSERT INTO tick VALUES (5, 1, '2026-01-01', 7)")
+        for call in (
+            "latest('tick', NULL::tick)",
+            "latest_of_each('tick', NULL::tick, 'venue_id')",
+            "by_id('tick', NULL::tick, 1)",
+        ):
+            assert value(conn, f"SELECT t::text FROM dbperf.{call} AS t") == '(5,1,"2026-01-01 00:00:00",7)'
         assert conn.execute("SELECT * FROM dbperf.latest('tick', NULL::pair)").fetchall() == [(7, 1)]
         assert conn.execute("SELECT * FROM dbperf.latest_of_each('tick', NULL::pair, 'venue_id')").fetchall() == [
             (7, 1)

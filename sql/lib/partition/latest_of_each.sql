@@ -36,7 +36,7 @@ BEGIN
         SELECT pg_catalog.format('SELECT pg_catalog.array_agg(p.%I::text) FROM %s AS p', f.attname, f.attrelid::regclass) AS known
         FROM pg_catalog.pg_constraint AS k
         JOIN pg_catalog.pg_attribute AS f ON f.attrelid = k.confrelid AND f.attnum = k.confkey[1]
-        WHERE k.conrelid = b.attrelid AND k.contype = 'f' AND k.conkey = ARRAY[b.attnum] AND k.convalidated
+        WHERE k.conrelid = b.attrelid AND k.contype = 'f' AND k.conkey = ARRAY[b.attnum] AND k.convalidated AND NOT k.condeferrable
           -- what the caller may not see could have rows here
           AND pg_catalog.has_column_privilege(f.attrelid, f.attnum, 'SELECT') AND NOT pg_catalog.row_security_active(f.attrelid)
         LIMIT 1
@@ -46,7 +46,7 @@ BEGIN
         RAISE EXCEPTION '% has no column %', latest_of_each.relation, pg_catalog.quote_ident(latest_of_each.key)
             USING ERRCODE = 'undefined_column', HINT = 'Name the column of whose values you want the newest row each.';
     END IF;
-    v_row := CASE WHEN v_plan.columns = 'r.*' THEN 'r' ELSE pg_catalog.format('ROW(%s)::%s', v_plan.columns, pg_catalog.pg_typeof(latest_of_each.shape)) END;
+    v_row := pg_catalog.format('ROW(%s)::%s', v_plan.columns, pg_catalog.pg_typeof(latest_of_each.shape));
     IF v_known IS NOT NULL THEN
         EXECUTE v_known INTO v_values;
     ELSE
@@ -89,4 +89,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.latest_of_each(regclass, anyelement, name, jsonb, name) IS
-    'The newest row of every value of a column, in no order; as dbperf.latest() otherwise. Steps back only for the values still missing: those of the table that the column references if there is a foreign key and the caller may read all of it, else it looks into every partition. NULL is no value. Locks: ACCESS SHARE on the table and the partitions that it looks into.';
+    'The newest row of every value of a column, in no order; as dbperf.latest() otherwise. Steps back only for the values still missing: those of the table that the column references if there is a foreign key that is checked at once and the caller may read all of it, else it looks into every partition. NULL is no value. Locks: ACCESS SHARE on the table and the partitions that it looks into.';

@@ -15,10 +15,10 @@ BEGIN
         ]
         FROM pg_catalog.pg_class AS c
         CROSS JOIN LATERAL (SELECT pg_catalog.pg_get_expr(c.relpartbound, 0) AS bound) AS b
-        WHERE c.oid = partition_range.leaf
+        WHERE c.oid = partition_range.leaf AND c.relispartition
     );
 END
 $$;
 
 COMMENT ON FUNCTION dbperf.partition_range(oid) IS
-    'Both bounds of a partition as literals of the key, one that is open and those of a DEFAULT partition NULL. Reads nothing but the catalogue. Locks: none.';
+    'Both bounds of a partition as literals of the key, one that is open and those of a DEFAULT partition NULL; nothing if it is no partition any more. Reads nothing but the catalogue. Locks: none.';
