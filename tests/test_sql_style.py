@@ -16,7 +16,14 @@ from dbperf.sqlfiles import sql_dir
 #: Routines without SET search_path, each with its reason.
 WITHOUT_SEARCH_PATH: dict[str, str] = dict.fromkeys(
     (
-        "apply_template", "drain_default", "maintain", "purge", "restrict_cascades", "restore_cascades", "run_key_plans", "run_online",
+        "apply_template",
+        "drain_default",
+        "maintain",
+        "purge",
+        "restrict_cascades",
+        "restore_cascades",
+        "run_key_plans",
+        "run_online",
     ),  # fmt: skip
     "a procedure that commits cannot have it",
 ) | {"delete_active": "triggers of the table run inside it, and expect the caller's"}

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.ensure_partitioned_index(relation regclass, index_name name, definition text)
 RETURNS TABLE (statement text)
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_definition CONSTANT text := dbperf.probe_index_definition(ensure_partitioned_index.relation, ensure_partitioned_index.definition);

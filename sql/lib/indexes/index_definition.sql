@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.index_definition(index regclass)
 RETURNS text
 LANGUAGE sql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END || pg_catalog.substr(
         pg_catalog.pg_get_indexdef(c.oid),

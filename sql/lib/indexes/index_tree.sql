@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.index_tree(relation regclass, root regclass, definition text)
 RETURNS TABLE (tree_table regclass, parent regclass, is_partitioned boolean, index regclass, is_attached boolean, left_overs regclass[])
 LANGUAGE sql STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     -- down the tree: which index of each table belongs to the root's, or can
     WITH RECURSIVE tree AS (

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.probe_index_definition(relation regclass, definition text)
 RETURNS text
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET temp_tablespaces = ''
 AS $$
 DECLARE

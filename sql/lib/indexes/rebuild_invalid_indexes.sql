@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.rebuild_invalid_indexes(relation regclass)
 RETURNS TABLE (statement text)
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY -- what an interrupted REINDEX CONCURRENTLY left is a copy; any other one somebody wanted

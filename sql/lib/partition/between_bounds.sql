@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.between_bounds(column_name name, type text, lower text, upper text)
 RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN CASE

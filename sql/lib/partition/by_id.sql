@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.by_id(relation regclass, shape anyelement, id bigint, id_column name DEFAULT 'id')
 RETURNS SETOF anyelement
 LANGUAGE plpgsql STABLE ROWS 1 -- one snapshot for all pieces
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_plan record;

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.column_conditions(relation regclass, filter jsonb)
 RETURNS text
 LANGUAGE plpgsql STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan -- planning takes longer than all the rest
 AS $$
 DECLARE

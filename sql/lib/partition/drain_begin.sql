@@ -5,7 +5,7 @@ RETURNS TABLE (
     lowers timestamp without time zone[], uppers timestamp without time zone[]
 )
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '5s' -- of locks that no writer queues behind; an autovacuum is cancelled after 1 s
 AS $$
 DECLARE

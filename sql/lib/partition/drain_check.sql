@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.drain_check(relation regclass, part regclass, check_id oid)
 RETURNS void
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT EXISTS (

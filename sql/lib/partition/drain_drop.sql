@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.drain_drop(part regclass, is_needed boolean)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $$
 DECLARE

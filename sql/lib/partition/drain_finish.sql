@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION dbperf.drain_finish(
 )
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE -- not STRICT: NULL where nothing is kept
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '5s'
 SET row_security = off
 AS $$

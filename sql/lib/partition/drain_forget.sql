@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.drain_forget(part regclass, check_id oid)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '50ms'
 AS $$
 BEGIN

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.drain_hours(relation regclass, part regclass)
 RETURNS TABLE (hour timestamp without time zone, rows bigint)
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET row_security = off
 SET timezone = 'UTC'
 AS $$

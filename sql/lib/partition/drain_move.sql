@@ -2,7 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.drain_move(
     relation regclass, part regclass, lower timestamp without time zone, upper timestamp without time zone, OUT leaf regclass, OUT rows bigint
 )
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET row_security = off
 AS $$
 DECLARE

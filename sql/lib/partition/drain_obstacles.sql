@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.drain_obstacles(relation regclass, part regclass)
 RETURNS TABLE (reason text)
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.drain_pieces(relation regclass, part regclass)
 RETURNS TABLE (lower timestamp without time zone, upper timestamp without time zone, gap tsrange, rows bigint)
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_every CONSTANT interval := (SELECT p.every FROM dbperf.partition_policy AS p WHERE p.relation = drain_pieces.relation);

@@ -5,7 +5,7 @@ RETURNS TABLE (
     lowers timestamp without time zone[], uppers timestamp without time zone[]
 )
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_most CONSTANT integer := 4; -- partitions in one transaction: each costs milliseconds under the lock

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.latest(relation regclass, shape anyelement, filter jsonb DEFAULT '{}', rows integer DEFAULT 1, time_column name DEFAULT NULL)
 RETURNS SETOF anyelement
 LANGUAGE plpgsql STABLE ROWS 10 -- one snapshot for all pieces
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_plan record;

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.latest_of_each(relation regclass, shape anyelement, key name, filter jsonb DEFAULT '{}', time_column name DEFAULT NULL)
 RETURNS SETOF anyelement
 LANGUAGE plpgsql STABLE -- one snapshot for all pieces
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_plan record;

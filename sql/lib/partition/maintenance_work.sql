@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.maintenance_work(relation regclass)
 RETURNS TABLE (task text, statement text)
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.match_template(relation regclass, leaf regclass)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '50ms'
 AS $$
 DECLARE

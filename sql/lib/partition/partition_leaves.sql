@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.partition_leaves(relation regclass)
 RETURNS SETOF regclass
 LANGUAGE sql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
     WITH RECURSIVE tree AS (
         SELECT i.inhrelid FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = partition_leaves.relation AND NOT i.inhdetachpending

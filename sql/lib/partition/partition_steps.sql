@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.partition_steps(relation regclass)
 RETURNS text[]
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan -- planning takes longer than all the rest
 SET timezone = 'UTC' -- bounds are shown in it
 SET datestyle = 'ISO, YMD'

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.setting_statement(relation regclass, kind text, name text[], value text, is_there boolean)
 RETURNS text
 LANGUAGE plpgsql STABLE
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_alter CONSTANT text := pg_catalog.format('ALTER TABLE %s ', setting_statement.relation);

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.table_settings(tables regclass[])
 RETURNS TABLE (relation regclass, kind text, name text[], value text)
 LANGUAGE sql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET jit = off -- nobody can estimate how many settings there are: compiling would take longer than the query
 AS $$
     WITH given AS (

@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.template_changes(relation regclass, tables regclass[])
 RETURNS TABLE (leaf regclass, statement text, is_exclusive boolean)
 LANGUAGE plpgsql STABLE STRICT
-SET search_path = ''
+SET search_path = pg_catalog, pg_temp
 SET jit = off -- nobody can estimate how many settings there are: compiling would take longer than the query
 AS $$
 DECLARE
