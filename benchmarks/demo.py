@@ -83,7 +83,7 @@ def alternate(
 def query_lines(before: psycopg.Connection, after: psycopg.Connection) -> list[Line]:
     lines = []
     for name, words in workload.QUERIES.items():
-        given = {conn: (workload.text(conn, name), workload.parameters(conn, name)) for conn in (before, after)}
+        given = {conn: (workload.application_text(name), workload.parameters(conn, name)) for conn in (before, after)}
         old, new = alternate(
             before,
             after,

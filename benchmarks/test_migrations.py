@@ -17,7 +17,9 @@ RATIO, EXTRA_MS = 1.2, 0.2
 
 @pytest.mark.parametrize("name", workload.QUERIES)
 def test_queries_are_as_fast_as_before(pair: Pair, benchmark: BenchmarkFixture, name: str) -> None:
-    given = {conn: (workload.text(conn, name), workload.parameters(conn, name)) for conn in (pair.before, pair.after)}
+    given = {
+        conn: (workload.application_text(name), workload.parameters(conn, name)) for conn in (pair.before, pair.after)
+    }
     old, new = demo.alternate(
         pair.before, pair.after, 9, lambda conn: workload.median_ms(conn, *given[conn], repeat=30)
     )

@@ -70,13 +70,6 @@ def parameters(conn: psycopg.Connection, name: str) -> dict[str, Any]:
     }
 
 
-def text(conn: psycopg.Connection, name: str) -> str:
-    """One of `QUERIES` as the database can run it: without dbperf as the application had it."""
-    migrated = conn.execute("SELECT to_regnamespace('dbperf') IS NOT NULL").fetchone()
-    assert migrated is not None
-    return queries.query(name) if migrated[0] else application_text(name)
-
-
 def application_text(name: str) -> str:
     """One of `QUERIES` as the application had it, without functions."""
     before = sqlfiles.sql_dir() / "legacy" / "queries" / f"{name}.sql"

@@ -162,8 +162,8 @@ def ensure(conn: psycopg.Connection, table: str, at: datetime) -> str:
     written = _value(conn, _WRITTEN, name)
     if written:
         raise PartitionError(
-            f"this transaction has already written {_value(conn, _NAME, written)}, which {name} references: a new partition would wait "
-            "for it in vain; call ensure() before the transaction writes"
+            f"this transaction has already written {_value(conn, _NAME, written)}, which {name} references: "
+            "a new partition would wait for it in vain; call ensure() before the transaction writes"
         )
     with psycopg.connect(sibling(conn), autocommit=True) as own:
         try:

@@ -24,7 +24,7 @@ WITHOUT_SEARCH_PATH: dict[str, str] = dict.fromkeys(
         "restore_cascades",
         "run_key_plans",
         "run_online",
-    ),  # fmt: skip
+    ),
     "a procedure that commits cannot have it",
 ) | {"delete_active": "triggers of the table run inside it, and expect the caller's"}
 
