@@ -397,5 +397,7 @@ def test_from_the_command_line(conn: psycopg.Connection) -> None:
     assert "inserts succeed until" in run_dbperf("partitions", "list", "md", dsn=dsn).stdout
     made = run_dbperf("partitions", "ensure", "md", "2026-03-08T02:30:00", dsn=dsn).stdout
     assert made == "public.md_p2026_03\n"
+    run_dbperf("partitions", "index", "md", "ix_md_price", "btree (price)", dsn=dsn)
+    assert value(conn, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_md_price'::regclass")
     for wrong in (["ensure", "md", "tomorrow"], ["maintain", "--every", "1x"], ["list", "nowhere"]):
         run_dbperf("partitions", *wrong, dsn=dsn, check=64)

@@ -10,9 +10,11 @@ from typing import Any
 
 import click
 
-from dbperf import partitions
+from dbperf import partition_indexes, partitions
 from dbperf.cli.context import Context, note, pass_context
+from dbperf.database import describe
 from dbperf.errors import UsageError
+from dbperf.migrations import session
 
 
 @click.group("partitions")
@@ -80,6 +82,19 @@ def ensure(context: Context, table: str, at: str) -> None:
     with context.connect(announce=True) as conn:
         name = partitions.ensure(conn, table, moment)
     context.show({"partition": name}, name)
+
+
+@partitions_group.command("index")
+@click.argument("table")
+@click.argument("name")
+@click.argument("definition", metavar="'btree (COLUMN, …)'")
+@pass_context
+def index(context: Context, table: str, name: str, definition: str) -> None:
+    """Build index NAME on TABLE and all its partitions; writers go on. Interrupted, call it again."""
+    with session.open_session(context.dsn, note) as conn:
+        note(describe(conn))
+        done = partition_indexes.ensure_index(conn, table, name, definition, note)
+    context.show({"statements": done}, f"{table} has the index on every partition")
 
 
 @partitions_group.command("drain")
