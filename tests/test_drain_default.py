@@ -536,6 +536,7 @@ def test_killed_between_its_transactions(db: psycopg.Connection, trading_db: str
     complete(db, set(range(1, 12002)))
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("victim", ["client", "backend"])
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
 def test_killed_anywhere(db: psycopg.Connection, trading_db: str, rng: random.Random, victim: str, soft: bool) -> None:

@@ -211,6 +211,7 @@ def test_columns_are_matched_by_name(conn: psycopg.Connection) -> None:
     ).fetchall()
 
 
+@pytest.mark.chaos
 def test_a_failure_is_logged_and_resumed(conn: psycopg.Connection, migrated_db: str) -> None:
     """A reader of one partition: the others that came before it have the setting, it gets it with the next run."""
     conn.execute("ALTER TABLE tick_template ENABLE ROW LEVEL SECURITY")
@@ -229,6 +230,7 @@ def test_a_failure_is_logged_and_resumed(conn: psycopg.Connection, migrated_db: 
     assert_in_step(conn)
 
 
+@pytest.mark.chaos
 def test_eight_maintainers_at_once(conn: psycopg.Connection, migrated_db: str, rng: random.Random) -> None:
     """They make partitions and change old ones, and nobody fails."""
     wanted = list(SETTINGS.values())

@@ -101,7 +101,10 @@ COMMENT ON COLUMN dbperf.deletion.undeleted_at IS 'When the batch was last taken
 
 COMMENT ON COLUMN dbperf.deletion.undeleted_by IS 'Role that took it back.';
 
-SELECT dbperf.make_cascade_check();
+SELECT dbperf.ensure_trigger(
+    'dbperf.deletion', 'deletion_check_cascade',
+    'CREATE CONSTRAINT TRIGGER deletion_check_cascade AFTER INSERT ON dbperf.deletion DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.cascades) EXECUTE FUNCTION dbperf.check_cascade()'
+);
 
 CREATE TABLE IF NOT EXISTS dbperf.delete_ticket (
     xid xid8 NOT NULL,

@@ -38,10 +38,10 @@ CREATE TABLE IF NOT EXISTS dbperf.partition_policy (
     CONSTRAINT partition_policy_retain_bytes_is_positive CHECK (retain_bytes > 0)
 );
 
-DROP TRIGGER IF EXISTS partition_policy_check ON dbperf.partition_policy;
-
-CREATE TRIGGER partition_policy_check BEFORE INSERT OR UPDATE ON dbperf.partition_policy
-    FOR EACH ROW EXECUTE FUNCTION dbperf.check_partition_policy();
+SELECT dbperf.ensure_trigger(
+    'dbperf.partition_policy', 'partition_policy_check',
+    'CREATE TRIGGER partition_policy_check BEFORE INSERT OR UPDATE ON dbperf.partition_policy FOR EACH ROW EXECUTE FUNCTION dbperf.check_partition_policy()'
+);
 
 COMMENT ON TABLE dbperf.partition_policy IS
     'Tables whose partitions dbperf.maintain() makes, and how; edited with INSERT, UPDATE and DELETE. All times are UTC.';

@@ -35,7 +35,7 @@ COMMENT ON COLUMN dbperf.partitions.relation IS 'The partitioned table.';
 
 COMMENT ON COLUMN dbperf.partitions.partition IS 'The partition.';
 
-COMMENT ON COLUMN dbperf.partitions.lower_bound IS 'Where it begins, in UTC, inclusive; -infinity for MINVALUE. NULL for a DEFAULT partition, and where the key''s encoding is not known.';
+COMMENT ON COLUMN dbperf.partitions.lower_bound IS 'Where it begins, in UTC, inclusive; -infinity for MINVALUE. NULL for a DEFAULT partition, and where nothing says the key''s encoding.';
 
 COMMENT ON COLUMN dbperf.partitions.upper_bound IS 'Where it ends, in UTC, exclusive; infinity for MAXVALUE.';
 
