@@ -410,6 +410,7 @@ def test_writers_go_on(db: psycopg.Connection, trading_db: str, kind: str, size:
     complete(db, set(range(1, size + 3)) | writers.ids())
 
 
+@pytest.mark.chaos
 def test_two_at_once(db: psycopg.Connection, trading_db: str) -> None:
     make(db, "timestamp")
     fill(db, "timestamp", 30000, f"{NOW} - interval '10 days'", NOW)
@@ -478,6 +479,7 @@ def test_an_update_of_a_row_that_moves_is_not_lost(db: psycopg.Connection, tradi
     complete(db, set(range(1, 12002)))
 
 
+@pytest.mark.chaos
 def test_an_older_snapshot_is_waited_for(db: psycopg.Connection, trading_db: str) -> None:
     make(db, "timestamp")
     fill(db, "timestamp", 9, NOW, NOW)
@@ -521,6 +523,7 @@ def _interrupted(db: psycopg.Connection, dsn: str, reached: Callable[[], Any], v
         pass
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("victim", ["client", "backend"])
 def test_killed_between_its_transactions(db: psycopg.Connection, trading_db: str, victim: str) -> None:
     make(db, "timestamp")
