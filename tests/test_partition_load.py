@@ -206,7 +206,7 @@ def test_killed_anywhere(crashing: tuple[Server, Cluster], rng: random.Random, v
     with psycopg.connect(dsn, autocommit=True) as conn:
         prepare(conn)
     met: Counter[str] = Counter()
-    for _ in range(12 if victim == "client" else 6):
+    for _ in range(8 if victim == "client" else 4):
         with psycopg.connect(dsn, autocommit=True) as conn:
             conn.execute("UPDATE public.clock SET at = at + interval '24 hours'")
             before = value(conn, "SELECT count(*) FROM dbperf.partitions WHERE relation = 'md'::regclass")
