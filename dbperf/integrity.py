@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from psycopg import errors as pg_errors
 from psycopg import sql
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, tuple_row
 
 from dbperf.errors import MigrationError, UsageError
 from dbperf.migrations import library, session
@@ -38,15 +38,15 @@ def qualified(conn: psycopg.Connection, table: str) -> str:
     Raises:
         UsageError: there is no such table.
     """
-    with conn.transaction():
+    with conn.transaction(), conn.cursor(row_factory=tuple_row) as cursor:
         try:
-            row = conn.execute("SELECT to_regclass(%s)::oid", [table]).fetchone()
+            row = cursor.execute("SELECT to_regclass(%s)::oid", [table]).fetchone()
         except (pg_errors.InvalidName, pg_errors.SyntaxError):
             row = None
         if row is None or row[0] is None:
             raise UsageError(f"there is no table {table}: name it as in SQL, with its schema if need be")
         with session.search_path(conn):
-            name = conn.execute("SELECT %s::oid::regclass::text", [row[0]]).fetchone()
+            name = cursor.execute("SELECT %s::oid::regclass::text", [row[0]]).fetchone()
     assert name is not None
     return str(name[0])
 

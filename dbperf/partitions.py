@@ -14,10 +14,18 @@ from typing import Any
 
 import psycopg
 from psycopg import errors as pg_errors
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, tuple_row
 
 from dbperf import database
-from dbperf.errors import LockedError, MigrationError, PartitionBoundsError, PartitionError, UsageError, sentence
+from dbperf.errors import (
+    DbperfError,
+    LockedError,
+    MigrationError,
+    PartitionBoundsError,
+    PartitionError,
+    UsageError,
+    sentence,
+)
 from dbperf.integrity import qualified
 from dbperf.migrations.session import Notify, search_path, sibling
 
@@ -110,10 +118,16 @@ def maintain(conn: psycopg.Connection, table: str | None = None) -> list[Mainten
     name = qualified(conn, table) if table else None
     with conn.transaction():
         _refuse_missing(conn)
-        row = conn.execute("SELECT coalesce(max(id), 0) FROM dbperf.maintenance_log").fetchone()
+        last = _value(conn, "SELECT coalesce(max(id), 0) FROM dbperf.maintenance_log")
+    conn.execute(
+        "SET statement_timeout = 0; SET default_transaction_isolation = 'read committed'"
+    )  # a database's own would end it
     conn.execute("CALL dbperf.maintain(%s)", [name])
-    with conn.transaction(), search_path(conn):
-        return [Maintenance(*found) for found in conn.execute(_LOG, row)]
+    with conn.transaction(), search_path(conn), conn.cursor(row_factory=tuple_row) as cursor:
+        done = [Maintenance(*found) for found in cursor.execute(_LOG, [last])]
+    if name and not done:
+        raise PartitionError(f"{name} has no partition policy, or is paused: look at dbperf.partition_policy")
+    return done
 
 
 def maintain_every(
@@ -129,7 +143,7 @@ def maintain_every(
             with database.connect(dsn, autocommit=True) as conn:
                 for done in maintain(conn, table):
                     notify(str(done))
-        except psycopg.Error as error:
+        except (psycopg.Error, DbperfError) as error:
             notify(f"maintenance failed, next try in {every}: {sentence(error)}")
         if stop.wait(every.total_seconds()):
             return
@@ -166,6 +180,7 @@ def ensure(conn: psycopg.Connection, table: str, at: datetime) -> str:
             "a new partition would wait for it in vain; call ensure() before the transaction writes"
         )
     with psycopg.connect(sibling(conn), autocommit=True) as own:
+        own.execute("SET default_transaction_isolation = 'read committed'")
         try:
             made = _value(own, "SELECT dbperf.ensure_partition(%s, %s)::oid", name, moment)
             return str(_value(own, _NAME, made))
@@ -181,9 +196,7 @@ def ensure(conn: psycopg.Connection, table: str, at: datetime) -> str:
 
 def drain_default(conn: psycopg.Connection, table: str) -> int:
     """Give the rows of the DEFAULT partition of *table* partitions of their own; returns how many moved."""
-    row = conn.execute("CALL dbperf.drain_default(%s)", [qualified(conn, table)]).fetchone()
-    assert row is not None
-    return int(row[0])
+    return int(_value(conn, "CALL dbperf.drain_default(%s)", qualified(conn, table)))
 
 
 def duration(text: str) -> timedelta:
@@ -200,10 +213,11 @@ def duration(text: str) -> timedelta:
 
 
 def _refuse_missing(conn: psycopg.Connection) -> None:
-    if conn.execute("SELECT to_regclass('dbperf.partition_policy')").fetchone() == (None,):
+    if _value(conn, "SELECT to_regclass('dbperf.partition_policy')") is None:
         raise MigrationError(f"database {conn.info.dbname} has no dbperf of this version: run dbperf migrate")
 
 
 def _value(conn: psycopg.Connection, query: str, *arguments: object) -> Any:
-    row = conn.execute(query.encode(), arguments).fetchone()
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute(query.encode(), arguments).fetchone()
     return row[0] if row else None

@@ -29,6 +29,14 @@ BEGIN
         RAISE EXCEPTION '% has no integer column %', NEW.relation, pg_catalog.quote_ident(NEW.id_column) USING ERRCODE = 'undefined_column', HINT = 'id_column is what rows are looked up by; leave it out if there is none.';
     END IF;
 
+    IF NEW.template IS NOT NULL AND NOT EXISTS ( -- whoever owns it decides what runs in every partition
+        SELECT FROM pg_catalog.pg_class AS t JOIN pg_catalog.pg_class AS c ON c.oid = NEW.relation
+        WHERE t.oid = NEW.template AND t.relkind = 'r' AND t.relowner = c.relowner
+    ) THEN
+        RAISE EXCEPTION '% is no template for %', NEW.template, NEW.relation
+            USING ERRCODE = 'wrong_object_type', HINT = 'A template is an ordinary table of the same owner: SELECT dbperf.make_template() makes one.';
+    END IF;
+
     v_leaves := pg_catalog.ceil(extract(epoch FROM greatest(NEW.retain, NEW.max_behind) + NEW.max_ahead) / extract(epoch FROM NEW.every)) + 1;
     IF v_leaves > dbperf.partition_capacity(NEW.relation) THEN
         RAISE EXCEPTION 'this policy of % may lead to % partitions: a query without a time could fill the server''s lock table', NEW.relation, v_leaves

@@ -3,6 +3,7 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
+SET lock_timeout = '50ms'
 SET timezone = 'UTC'
 SET datestyle = 'ISO, YMD'
 AS $$

@@ -11,6 +11,12 @@ DECLARE
     v_default regclass;
     v_name text;
 BEGIN
+    IF pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'a partition of % can only be made at READ COMMITTED', create_partition.relation
+            USING ERRCODE = 'active_sql_transaction',
+                  DETAIL = 'An older snapshot does not see what others have made.',
+                  HINT = 'SET default_transaction_isolation = ''read committed''.';
+    END IF;
     -- Against others who make partitions; writers do not conflict with it. LIKE is not enough, it locks too little.
     EXECUTE pg_catalog.format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', create_partition.relation);
     SELECT k.encoding INTO v_encoding FROM dbperf.partition_key(create_partition.relation) AS k;
@@ -34,6 +40,9 @@ BEGIN
     EXECUTE pg_catalog.format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY)', v_name, create_partition.relation);
     v_leaf := v_name::regclass;
     PERFORM dbperf.prepare_partition(create_partition.relation, v_leaf);
+    -- the locks on the referenced tables come one after the other, and each holds up writers while the next is waited for
+    PERFORM pg_catalog.set_config('lock_timeout', greatest(50 / greatest(pg_catalog.count(DISTINCT k.parent), 1), 5)::text, true)
+    FROM dbperf.outbound_keys(create_partition.relation) AS k;
     EXECUTE pg_catalog.format(
         'ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', create_partition.relation, v_leaf,
         dbperf.partition_value(v_encoding, create_partition.lower), dbperf.partition_value(v_encoding, create_partition.upper)
@@ -44,4 +53,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.create_partition(regclass, timestamp, timestamp) IS
-    'Makes one empty partition with all that the table''s partitions have, and returns it; one that is there already is returned as it is. Waits 50 ms for each lock, then raises 55P03. For a transaction of its own. Locks: SHARE UPDATE EXCLUSIVE on the table, SHARE ROW EXCLUSIVE on those that it references, until the transaction ends.';
+    'Makes one empty partition with all that the table''s partitions have, and returns it; one that is there already is returned as it is. Waits 50 ms for its locks, then raises 55P03; raises 25001 above READ COMMITTED. For a transaction of its own. Locks: SHARE UPDATE EXCLUSIVE on the table, SHARE ROW EXCLUSIVE on those that it references, until the transaction ends.';

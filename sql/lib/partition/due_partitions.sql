@@ -14,6 +14,7 @@ BEGIN
         SELECT b.leaf
         FROM dbperf.partition_policy AS p
         CROSS JOIN LATERAL dbperf.partition_bounds(p.relation) AS b
+        JOIN pg_catalog.pg_class AS c ON c.oid = b.leaf AND NOT c.relforcerowsecurity -- its owner could not count all rows
         WHERE p.relation = due_partitions.relation AND b.upper <= dbperf.utc_now() - p.max_behind
           AND NOT EXISTS (SELECT FROM dbperf.closed_partition AS k WHERE k.leaf = b.leaf)
         ORDER BY b.upper;

@@ -9,6 +9,7 @@ DECLARE
     v_done text[];
     v_place integer;
     v_attempt integer;
+    v_stopped boolean;
     v_state text;
     v_message text;
     v_hint text;
@@ -34,7 +35,8 @@ BEGIN
 
         v_place := 1;
         v_attempt := 1;
-        WHILE v_state IS NULL AND v_place OPERATOR(pg_catalog.<=) coalesce(pg_catalog.cardinality(v_tasks), 0) LOOP
+        v_stopped := v_state IS NOT NULL;
+        WHILE NOT v_stopped AND v_place OPERATOR(pg_catalog.<=) coalesce(pg_catalog.cardinality(v_tasks), 0) LOOP
             BEGIN -- each in a transaction of its own: its locks on other tables end with it
                 EXECUTE v_statements[v_place];
                 v_done := pg_catalog.array_append(v_done, v_tasks[v_place]);
@@ -45,12 +47,20 @@ BEGIN
                     v_attempt := v_attempt OPERATOR(pg_catalog.+) 1;
                     IF v_attempt OPERATOR(pg_catalog.>) 3 THEN
                         GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
+                        v_stopped := true;
                     END IF;
-                WHEN OTHERS THEN
+                WHEN query_canceled THEN -- by a timeout, or by somebody: said, and raised again
                     GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
+                    v_stopped := true;
+                WHEN OTHERS THEN -- a gap that cannot be filled must not stop what is ahead: the first error is logged
+                    IF v_state IS NULL THEN
+                        GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
+                    END IF;
+                    v_place := v_place OPERATOR(pg_catalog.+) 1;
+                    v_attempt := 1;
             END;
             COMMIT;
-            IF v_attempt OPERATOR(pg_catalog.>) 1 AND v_state IS NULL THEN
+            IF v_attempt OPERATOR(pg_catalog.>) 1 AND NOT v_stopped THEN
                 PERFORM pg_catalog.pg_sleep(2); -- let those through who queued behind us
                 COMMIT;
             END IF;
@@ -62,7 +72,10 @@ BEGIN
                v_state, v_message, nullif(v_hint, '')
         FROM pg_catalog.unnest(v_done) AS d (task);
         COMMIT;
-        IF v_state IS NOT NULL THEN
+        IF v_state OPERATOR(pg_catalog.=) '57014' THEN
+            RAISE EXCEPTION 'maintenance of % was cancelled', v_relation::regclass
+                USING ERRCODE = 'query_canceled', HINT = 'SET statement_timeout = 0 before CALL dbperf.maintain().';
+        ELSIF v_state IS NOT NULL THEN
             RAISE WARNING 'maintenance of % failed: %', v_relation::regclass, v_message USING ERRCODE = v_state;
         END IF;
     END LOOP;

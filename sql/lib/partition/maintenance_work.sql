@@ -2,8 +2,12 @@ CREATE OR REPLACE FUNCTION dbperf.maintenance_work(relation regclass)
 RETURNS TABLE (task text, statement text)
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '50ms' -- definitions of policies and triggers are read under ACCESS SHARE
 AS $$
 BEGIN
+    RETURN QUERY -- one that was interrupted forbids every other change
+        SELECT 'finish', pg_catalog.format('SELECT dbperf.finish_detach(%L, %L)', maintenance_work.relation, i.inhrelid::regclass)
+        FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = maintenance_work.relation AND i.inhdetachpending;
     RETURN QUERY
         SELECT 'create', pg_catalog.format('SELECT dbperf.create_partition(%L, %L, %L)', maintenance_work.relation, w.lower, w.upper)
         FROM dbperf.wanted_partitions(maintenance_work.relation) AS w ORDER BY w.lower;
@@ -17,4 +21,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.maintenance_work(regclass) IS
-    'What dbperf.maintain() has to do for a table, in order: create, close, change; each statement for a transaction of its own. Raises 42P01 if the table is gone. Locks: none; the statements say theirs.';
+    'What dbperf.maintain() has to do for a table, in order: finish an interrupted DETACH CONCURRENTLY, create, close, change; each statement for a transaction of its own. Raises 42P01 if the table is gone. Locks: ACCESS SHARE on the partitions of a table with a template; the statements say theirs.';
