@@ -11,10 +11,11 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import errors
+from psycopg.rows import dict_row
 
 from dbperf import partitions
 from dbperf.errors import LockedError, PartitionBoundsError, PartitionError
-from tests.shapes import value
+from tests.shapes import Blocked, value
 from tests.support import dbperf as run_dbperf
 
 NOW = datetime(2026, 11, 1, 5, 30)  # an hour that New York has twice
@@ -265,6 +266,43 @@ def test_soft_delete_comes_along(conn: psycopg.Connection) -> None:
     assert not conn.execute("SELECT FROM dbperf.verify('md') WHERE severity = 'problem'").fetchall()
 
 
+def test_what_cannot_be_done_stops_nothing_else(trading_db: str, conn: psycopg.Connection) -> None:
+    """A locked leaf or an interrupted DETACH: the other tables, and what is ahead, go on."""
+    set_clock(conn, NOW)
+    for name in ("a_locked", "b_pending", "d_good"):
+        make_table(conn, name)
+        add_policy(conn, name, max_behind="1 month")
+    conn.execute("CREATE TABLE a_old PARTITION OF a_locked FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')")
+    conn.execute("CREATE TABLE b_old PARTITION OF b_pending FOR VALUES FROM ('2026-11-01') TO ('2026-12-01')")
+    with psycopg.connect(trading_db) as reader, psycopg.connect(trading_db, autocommit=True) as detacher:
+        reader.execute("SELECT FROM b_pending")
+        blocked = Blocked(
+            conn, detacher, lambda: detacher.execute("ALTER TABLE b_pending DETACH PARTITION b_old CONCURRENTLY")
+        )
+        detacher.cancel()
+        blocked.finish()
+    assert value(conn, "SELECT count(*) FROM pg_inherits WHERE inhdetachpending") == 1
+    with psycopg.connect(trading_db) as holder:
+        holder.execute("LOCK TABLE a_old IN ACCESS EXCLUSIVE MODE")
+        found = {done.table: done for done in partitions.maintain(conn)}
+    assert (found["public.a_locked"].created, found["public.a_locked"].sqlstate) == (5, "55P03")
+    assert (found["public.b_pending"].created, found["public.b_pending"].sqlstate) == (4, None)
+    assert (found["public.d_good"].created, found["public.d_good"].sqlstate) == (4, None)
+    assert value(conn, "SELECT count(*) FROM pg_inherits WHERE inhdetachpending") == 0
+
+
+def test_whatever_the_connection_is_like(trading_db: str, conn: psycopg.Connection) -> None:
+    make_table(conn)
+    add_policy(conn)
+    with psycopg.connect(trading_db, autocommit=True, row_factory=dict_row) as dicts:
+        dicts.execute("SET default_transaction_isolation = 'repeatable read'")
+        assert partitions.ensure(dicts, "md", datetime.now()).startswith("public.md_p")  # type: ignore[arg-type]
+        with pytest.raises(errors.ActiveSqlTransaction):
+            dicts.execute("SELECT dbperf.ensure_partition('md', now() + '90 days')")
+        assert partitions.maintain(dicts)[0].sqlstate is None  # type: ignore[arg-type]
+        assert partitions.listing(dicts)["runway"]  # type: ignore[arg-type]
+
+
 # -- what is refused -------------------------------------------------------------------------
 
 
@@ -295,6 +333,15 @@ def test_policies_that_cannot_be(conn: psycopg.Connection) -> None:
     for settings, error in REFUSED:
         with pytest.raises(error):
             add_policy(conn, **settings)
+
+
+def test_a_template_is_a_table_of_the_same_owner(conn: psycopg.Connection) -> None:
+    make_table(conn)
+    conn.execute("CREATE VIEW v AS SELECT 1 AS id")
+    with pytest.raises(errors.WrongObjectType, match="no template"):
+        add_policy(conn, template="v")
+    add_policy(conn)
+    conn.execute("SELECT dbperf.make_template('md')")
 
 
 def test_tables_that_cannot_have_one(conn: psycopg.Connection) -> None:

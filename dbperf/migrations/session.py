@@ -13,6 +13,7 @@ from typing import TypeVar
 import psycopg
 from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
+from psycopg.rows import tuple_row
 
 from dbperf import database
 from dbperf.errors import LockedError, MigrationError, PoolerError
@@ -270,5 +271,6 @@ def _holder(conn: psycopg.Connection) -> str:
 
 
 def _value(conn: psycopg.Connection, query: str, *arguments: object) -> object:
-    row = conn.execute(query.encode(), arguments).fetchone()
+    with conn.cursor(row_factory=tuple_row) as cursor:  # whatever the caller's connection has
+        row = cursor.execute(query.encode(), arguments).fetchone()
     return row[0] if row else None

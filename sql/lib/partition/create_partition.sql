@@ -41,8 +41,9 @@ BEGIN
     v_leaf := v_name::regclass;
     PERFORM dbperf.prepare_partition(create_partition.relation, v_leaf);
     -- the locks on the referenced tables come one after the other, and each holds up writers while the next is waited for
-    PERFORM pg_catalog.set_config('lock_timeout', greatest(50 / greatest(pg_catalog.count(DISTINCT k.parent), 1), 5)::text, true)
-    FROM dbperf.outbound_keys(create_partition.relation) AS k;
+    PERFORM pg_catalog.set_config('lock_timeout', greatest(50 / greatest(pg_catalog.count(DISTINCT k.confrelid), 1), 5)::text, true)
+    FROM pg_catalog.pg_constraint AS k
+    WHERE k.conrelid = create_partition.relation AND k.contype = 'f';
     EXECUTE pg_catalog.format(
         'ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', create_partition.relation, v_leaf,
         dbperf.partition_value(v_encoding, create_partition.lower), dbperf.partition_value(v_encoding, create_partition.upper)

@@ -14,6 +14,9 @@ BEGIN
     RETURN QUERY
         SELECT 'close', pg_catalog.format('SELECT dbperf.close_partition(%L, %L)', maintenance_work.relation, d.leaf)
         FROM dbperf.due_partitions(maintenance_work.relation) AS d;
+    IF NOT EXISTS (SELECT FROM dbperf.partition_policy AS p WHERE p.relation = maintenance_work.relation AND p.template IS NOT NULL) THEN
+        RETURN; -- to compare them would lock the partitions
+    END IF;
     RETURN QUERY
         SELECT DISTINCT 'change', pg_catalog.format('SELECT dbperf.match_template(%L, %L)', maintenance_work.relation, c.leaf)
         FROM dbperf.template_changes(maintenance_work.relation, ARRAY(SELECT dbperf.partition_leaves(maintenance_work.relation))) AS c;
