@@ -393,7 +393,7 @@ class Watch:
                 self.longest = max(self.longest, waited or 0.0)
 
 
-@pytest.mark.parametrize("kind", ["timestamptz", "ms"])
+@pytest.mark.parametrize("kind", ["timestamptz", pytest.param("ms", marks=pytest.mark.chaos)])
 @pytest.mark.parametrize("size", [300, 60000], ids=["small", "large"])
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
 def test_writers_go_on(db: psycopg.Connection, trading_db: str, kind: str, size: int, soft: bool) -> None:
@@ -436,6 +436,7 @@ def test_two_at_once(db: psycopg.Connection, trading_db: str) -> None:
     complete(db, set(range(1, 30013)) | writers.ids())
 
 
+@pytest.mark.chaos
 def test_a_held_table_stops_it_and_nothing_is_left(db: psycopg.Connection, trading_db: str) -> None:
     make(db, "timestamp")
     fill(db, "timestamp", 12000, f"{NOW} - interval '10 days'", NOW)

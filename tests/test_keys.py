@@ -343,6 +343,7 @@ def test_orphans(
         assert _keys(conn) == before
 
 
+@pytest.mark.chaos
 def test_somebody_holds_a_lock(cluster: Cluster, database: str, conn: psycopg.Connection) -> None:
     _in_schema(conn, SCENARIOS["two keys"][0])
     with psycopg.connect(cluster.dsn(database)) as other:

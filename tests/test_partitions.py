@@ -266,6 +266,7 @@ def test_soft_delete_comes_along(conn: psycopg.Connection) -> None:
     assert not conn.execute("SELECT FROM dbperf.verify('md') WHERE severity = 'problem'").fetchall()
 
 
+@pytest.mark.chaos
 def test_what_cannot_be_done_stops_nothing_else(trading_db: str, conn: psycopg.Connection) -> None:
     """A locked leaf or an interrupted DETACH: the other tables, and what is ahead, go on."""
     set_clock(conn, NOW)
