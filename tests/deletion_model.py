@@ -216,7 +216,7 @@ class Model:
             changes: Changes = dict.fromkeys(rows)
             # restrict_deletion() takes any UPDATE of rows that this transaction has marked for their marking
             marked = {k.id for k, r in rows.items() if table == "parent" and r.mark == t.mark}
-            if any(r.mark is None for r in children(now, marked).values()):
+            if any(r.mark is None for r in children(now, marked).values()) or (column == "parent" and new in marked):
                 excuses.add(FOREIGN)
             for key, row in rows.items():
                 if column == "parent":

@@ -97,7 +97,9 @@ class Traffic:
         with psycopg.connect(make_conninfo(self.dsn, application_name="writer"), autocommit=True) as conn:
             while not self.stop.is_set():
                 now = value(conn, "SELECT at FROM public.clock")
-                rows = [(now + timedelta(seconds=rng.randrange(7200)), rng.randrange(1, 9), 1.5) for _ in range(50)]
+                # of the hour that was made at least one step ago: a commit is seen a moment before other sessions are told
+                # to forget what they know of the table
+                rows = [(now + timedelta(seconds=rng.randrange(3600)), rng.randrange(1, 9), 1.5) for _ in range(50)]
                 with conn.transaction():
                     with conn.cursor().copy("COPY md (at, instrument_id, price) FROM STDIN") as copy:
                         for row in rows:
