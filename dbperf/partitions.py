@@ -27,7 +27,7 @@ from dbperf.errors import (
     sentence,
 )
 from dbperf.integrity import qualified
-from dbperf.migrations.session import Notify, search_path, sibling
+from dbperf.migrations.session import Notify, search_path, sibling, value
 
 _LIST = """
 SELECT relation::text, partition::text, lower_bound::text, upper_bound::text, state, rows, rows_are_exact, bytes
@@ -118,10 +118,9 @@ def maintain(conn: psycopg.Connection, table: str | None = None) -> list[Mainten
     name = qualified(conn, table) if table else None
     with conn.transaction():
         _refuse_missing(conn)
-        last = _value(conn, "SELECT coalesce(max(id), 0) FROM dbperf.maintenance_log")
-    conn.execute(
-        "SET statement_timeout = 0; SET default_transaction_isolation = 'read committed'"
-    )  # a database's own would end it
+        last = value(conn, "SELECT coalesce(max(id), 0) FROM dbperf.maintenance_log")
+    # those of the role or the database would end it
+    conn.execute("SET statement_timeout = 0; SET default_transaction_isolation = 'read committed'")
     conn.execute("CALL dbperf.maintain(%s)", [name])
     with conn.transaction(), search_path(conn), conn.cursor(row_factory=tuple_row) as cursor:
         done = [Maintenance(*found) for found in cursor.execute(_LOG, [last])]
@@ -170,20 +169,20 @@ def ensure(conn: psycopg.Connection, table: str, at: datetime) -> str:
     """
     moment = at if at.tzinfo else at.replace(tzinfo=UTC)
     name = qualified(conn, table)
-    found = _value(conn, "SELECT dbperf.partition_for(%s, %s)::oid", name, moment)
+    found = value(conn, "SELECT dbperf.partition_for(%s, %s)::oid", name, moment)
     if found:
-        return str(_value(conn, _NAME, found))
-    written = _value(conn, _WRITTEN, name)
+        return str(value(conn, _NAME, found))
+    written = value(conn, _WRITTEN, name)
     if written:
         raise PartitionError(
-            f"this transaction has already written {_value(conn, _NAME, written)}, which {name} references: "
+            f"this transaction has already written {value(conn, _NAME, written)}, which {name} references: "
             "a new partition would wait for it in vain; call ensure() before the transaction writes"
         )
     with psycopg.connect(sibling(conn), autocommit=True) as own:
         own.execute("SET default_transaction_isolation = 'read committed'")
         try:
-            made = _value(own, "SELECT dbperf.ensure_partition(%s, %s)::oid", name, moment)
-            return str(_value(own, _NAME, made))
+            made = value(own, "SELECT dbperf.ensure_partition(%s, %s)::oid", name, moment)
+            return str(value(own, _NAME, made))
         except pg_errors.LockNotAvailable as error:
             raise LockedError(sentence(error)) from None
         except psycopg.Error as error:
@@ -196,7 +195,7 @@ def ensure(conn: psycopg.Connection, table: str, at: datetime) -> str:
 
 def drain_default(conn: psycopg.Connection, table: str) -> int:
     """Give the rows of the DEFAULT partition of *table* partitions of their own; returns how many moved."""
-    return int(_value(conn, "CALL dbperf.drain_default(%s)", qualified(conn, table)))
+    return int(value(conn, "CALL dbperf.drain_default(%s)", qualified(conn, table)))
 
 
 def duration(text: str) -> timedelta:
@@ -213,11 +212,5 @@ def duration(text: str) -> timedelta:
 
 
 def _refuse_missing(conn: psycopg.Connection) -> None:
-    if _value(conn, "SELECT to_regclass('dbperf.partition_policy')") is None:
+    if value(conn, "SELECT to_regclass('dbperf.partition_policy')") is None:
         raise MigrationError(f"database {conn.info.dbname} has no dbperf of this version: run dbperf migrate")
-
-
-def _value(conn: psycopg.Connection, query: str, *arguments: object) -> Any:
-    with conn.cursor(row_factory=tuple_row) as cursor:
-        row = cursor.execute(query.encode(), arguments).fetchone()
-    return row[0] if row else None

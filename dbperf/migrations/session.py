@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors, sql
@@ -92,7 +92,7 @@ def exclusive(conn: psycopg.Connection, timeout: float = OTHER_RUN_TIMEOUT_S) ->
     refuse_shared_sessions(conn)
     started = time.monotonic()
     deadline, said = started + timeout, False
-    while not _value(conn, "SELECT pg_try_advisory_lock(%s)", ADVISORY_KEY):
+    while not value(conn, "SELECT pg_try_advisory_lock(%s)", ADVISORY_KEY):
         if not said and time.monotonic() > started + WATCH_AFTER_S:
             logger.warning("waiting for another session (%s) that migrates this database", _holder(conn))
             said = True
@@ -118,11 +118,11 @@ def refuse_shared_sessions(conn: psycopg.Connection) -> None:
     Raises:
         PoolerError: it does.
     """
-    mine = _value(conn, "SELECT pg_backend_pid()")
+    mine = value(conn, "SELECT pg_backend_pid()")
     if conn.info.backend_pid == mine:
         return
     with psycopg.connect(sibling(conn), autocommit=True) as other:
-        if _value(other, "SELECT pg_backend_pid()") == mine:
+        if value(other, "SELECT pg_backend_pid()") == mine:
             raise PoolerError(
                 "this connection goes through a pooler in transaction mode (PgBouncer?), where a session "
                 "has no locks of its own: migrate over a direct connection to the server"
@@ -135,7 +135,7 @@ def assert_exclusive(conn: psycopg.Connection) -> None:
     Raises:
         PoolerError: it does not; a pooler handed the session to somebody else.
     """
-    held = _value(
+    held = value(
         conn,
         "SELECT count(*) FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid()"
         " AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())"
@@ -174,7 +174,7 @@ def search_path(conn: psycopg.Connection, *schemas: str) -> Iterator[None]:
 
     After an error the transaction ends, and the setting with it.
     """
-    before = _value(conn, "SHOW search_path")
+    before = value(conn, "SHOW search_path")
     path = ", ".join(sql.Identifier(schema).as_string(conn) for schema in schemas or ("pg_catalog",))
     conn.execute("SELECT set_config('search_path', %s, true)", [path])
     yield
@@ -261,7 +261,7 @@ def _watch(pid: int, address: str, stop: threading.Event) -> None:
 
 
 def _holder(conn: psycopg.Connection) -> str:
-    pid = _value(
+    pid = value(
         conn,
         "SELECT min(pid) FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted"
         " AND (classid::bigint << 32 | objid::bigint) = %s",
@@ -270,7 +270,8 @@ def _holder(conn: psycopg.Connection) -> str:
     return f"pid {pid}" if pid else "just gone"
 
 
-def _value(conn: psycopg.Connection, query: str, *arguments: object) -> object:
+def value(conn: psycopg.Connection, query: str, *arguments: object) -> Any:
+    """First column of the first row of *query*; None if there is none."""
     with conn.cursor(row_factory=tuple_row) as cursor:  # whatever the caller's connection has
         row = cursor.execute(query.encode(), arguments).fetchone()
     return row[0] if row else None
