@@ -76,9 +76,9 @@ def application_text(name: str) -> str:
     return before.read_text(encoding="utf-8") if before.exists() else queries.query(name)
 
 
-def run(conn: psycopg.Connection, query: str, values: dict[str, Any], prepare: bool = True) -> list[Any]:
-    """Run a query, prepared unless it shall be planned anew."""
-    return conn.execute(query.encode(), values, prepare=prepare).fetchall()
+def run(conn: psycopg.Connection, query: str, values: dict[str, Any]) -> list[Any]:
+    """Run a query, prepared."""
+    return conn.execute(query.encode(), values, prepare=True).fetchall()
 
 
 def median_ms(conn: psycopg.Connection, query: str, values: dict[str, Any], repeat: int = 40) -> float:

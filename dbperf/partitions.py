@@ -27,7 +27,7 @@ from dbperf.errors import (
     sentence,
 )
 from dbperf.integrity import qualified
-from dbperf.migrations.session import Notify, search_path, sibling, value
+from dbperf.migrations.session import Notify, refuse_shared_sessions, search_path, sibling, value
 
 _LIST = """
 SELECT relation::text, partition::text, lower_bound::text, upper_bound::text, state, rows, rows_are_exact, bytes
@@ -114,7 +114,12 @@ def maintain(conn: psycopg.Connection, table: str | None = None) -> list[Mainten
     Args:
         conn: an autocommit connection of the tables' owner, in no transaction.
         table: as in SQL.
+
+    Raises:
+        PoolerError: the session is not ours alone.
+        PartitionError: *table* has no policy.
     """
+    refuse_shared_sessions(conn)
     name = qualified(conn, table) if table else None
     with conn.transaction():
         _refuse_missing(conn)
@@ -178,10 +183,13 @@ def ensure(conn: psycopg.Connection, table: str, at: datetime) -> str:
             f"this transaction has already written {value(conn, _NAME, written)}, which {name} references: "
             "a new partition would wait for it in vain; call ensure() before the transaction writes"
         )
+    role = value(conn, "SELECT quote_ident(current_user)")
     with psycopg.connect(sibling(conn), autocommit=True) as own:
-        own.execute("SET default_transaction_isolation = 'read committed'")
         try:
-            made = value(own, "SELECT dbperf.ensure_partition(%s, %s)::oid", name, moment)
+            # through a pooler in transaction mode a setting would be left to others: these end with the transaction
+            with own.transaction():
+                own.execute(f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL ROLE {role}".encode())
+                made = value(own, "SELECT dbperf.ensure_partition(%s, %s)::oid", name, moment)
             return str(value(own, _NAME, made))
         except pg_errors.LockNotAvailable as error:
             raise LockedError(sentence(error)) from None

@@ -11,11 +11,14 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import errors
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from dbperf import partitions
 from dbperf.errors import LockedError, PartitionBoundsError, PartitionError
+from tests.conftest import OWNER
 from tests.shapes import Blocked, value
+from tests.support import Cluster
 from tests.support import dbperf as run_dbperf
 
 NOW = datetime(2026, 11, 1, 5, 30)  # an hour that New York has twice
@@ -302,6 +305,112 @@ def test_whatever_the_connection_is_like(trading_db: str, conn: psycopg.Connecti
             dicts.execute("SELECT dbperf.ensure_partition('md', now() + '90 days')")
         assert partitions.maintain(dicts)[0].sqlstate is None  # type: ignore[arg-type]
         assert partitions.listing(dicts)["runway"]  # type: ignore[arg-type]
+
+
+def test_bounds_finer_than_a_timestamp(conn: psycopg.Connection) -> None:
+    """A UUID with its version, nanoseconds: what comes beside them fits exactly."""
+    set_clock(conn, NOW)
+    for key, encoding, lower, upper in (
+        ("uuid", None, "019a3c5e-7000-7000-8000-000000000000", "019a4c5e-7000-7000-8000-000000000001"),
+        ("bigint", "ns", "1762000000000000001", "1762100000000000999"),
+    ):
+        make_table(conn, "fine", key)
+        conn.execute(f"CREATE TABLE old PARTITION OF fine FOR VALUES FROM ('{lower}') TO ('{upper}')".encode())
+        add_policy(conn, "fine", **({"encoding": encoding} if encoding else {}), max_behind="14 months")
+        conn.execute("CALL dbperf.maintain('fine')")
+        assert log(conn)[-1][3] is None
+        conn.execute(
+            "SELECT dbperf.create_partition('fine', '2025-10-15', l.lower) FROM dbperf.partition_bounds('fine') AS l WHERE l.leaf = 'old'::regclass"
+        )
+        rows = conn.execute(
+            "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relispartition AND relkind = 'r' AND relname LIKE 'fine%'"
+        ).fetchall()
+        edges = " ".join(row[0] for row in rows)
+        assert f"TO ('{lower}')" in edges
+        assert f"FROM ('{upper}')" in edges
+        conn.execute("DELETE FROM dbperf.partition_policy; DROP TABLE fine")
+
+
+def test_dates_that_no_timestamp_holds(conn: psycopg.Connection) -> None:
+    make_table(conn, key="date")
+    conn.execute("CREATE TABLE far PARTITION OF md FOR VALUES FROM ('2026-01-01') TO ('300000-01-01')")
+    add_policy(conn)
+    assert bounds(conn) == [("far", "2026-01-01 00:00:00", "infinity")]
+    assert partitions.maintain(conn)[0].sqlstate is None
+
+
+def test_an_encoding_that_the_partitions_do_not_have(conn: psycopg.Connection) -> None:
+    make_table(conn, key="bigint")
+    conn.execute("CREATE TABLE old PARTITION OF md FOR VALUES FROM (1767225600000) TO (1769904000000)")
+    for wrong in ("s", "us", "ns"):
+        with pytest.raises(errors.InvalidParameterValue, match="which is no time in"):
+            add_policy(conn, encoding=wrong)
+    add_policy(conn, encoding="ms")
+    with pytest.raises(errors.InvalidParameterValue, match="which is no time in"):
+        conn.execute("UPDATE dbperf.partition_policy SET encoding = 's'")
+
+
+def test_a_template_that_does_not_fit_stops_no_partition(conn: psycopg.Connection) -> None:
+    set_clock(conn, NOW)
+    make_table(conn)
+    add_policy(conn)
+    conn.execute("SELECT dbperf.make_template('md')")
+    conn.execute("CREATE POLICY own ON md_template USING (price > 0); ALTER TABLE md RENAME price TO paid")
+    done = partitions.maintain(conn)[0]
+    assert (done.created, done.sqlstate) == (4, "42703")
+    conn.execute("ALTER TABLE md_template RENAME price TO paid")
+    assert partitions.maintain(conn)[0].sqlstate is None
+    assert value(conn, "SELECT count(*) FROM pg_policy WHERE polname = 'own'") == 5
+
+
+def test_what_inserts_need_comes_first_for_every_table(conn: psycopg.Connection) -> None:
+    """Closing and changing the first table wait until the last one has its partitions."""
+    set_clock(conn, NOW)
+    for name in ("a", "b"):
+        make_table(conn, name)
+        add_policy(conn, name, max_behind="1 day")
+        conn.execute(
+            f"CREATE TABLE {name}_old PARTITION OF {name} FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')".encode()
+        )
+    conn.execute("CALL dbperf.maintain()")
+    created = "SELECT min(xmin::text::bigint), max(xmin::text::bigint) FROM pg_class WHERE relispartition AND relkind = 'r' AND relname ~ '^[ab]_p'"
+    row = conn.execute(created).fetchone()
+    assert row is not None
+    closed = value(conn, "SELECT min(xmin::text::bigint) FROM dbperf.closed_partition")
+    assert row[1] < closed
+    assert [entry[1:] for entry in log(conn)] == [(5, 1, None), (5, 1, None)]
+
+
+def test_sizes_and_new_partitions_wait_for_no_locked_one(trading_db: str, conn: psycopg.Connection) -> None:
+    set_clock(conn, NOW)
+    make_table(conn)
+    add_policy(conn)
+    conn.execute("SELECT dbperf.enable_soft_delete('md')")
+    conn.execute("CREATE TABLE old PARTITION OF md FOR VALUES FROM ('2026-11-01') TO ('2026-12-01')")
+    with psycopg.connect(trading_db) as holder:
+        holder.execute("LOCK TABLE old IN ACCESS EXCLUSIVE MODE")
+        conn.execute("SET lock_timeout = '50ms'")
+        done = partitions.maintain(conn)[0]
+        assert (done.created, done.sqlstate) == (3, None)
+        listed = {row["partition"]: row["bytes"] for row in partitions.listing(conn, "md")["partitions"]}
+        assert listed.pop("public.old") is None
+        assert None not in listed.values()
+        assert "? MB" in run_dbperf("partitions", "list", "md", dsn=conn.info.dsn).stdout
+
+
+@pytest.mark.superuser
+def test_ensure_as_the_role_that_was_set(cluster: Cluster, trading_db: str) -> None:
+    """Needs a role that is a member of the owner."""
+    with psycopg.connect(trading_db, autocommit=True) as owner, cluster.admin("postgres") as admin:
+        make_table(owner)
+        add_policy(owner)
+        admin.execute(f"CREATE ROLE member LOGIN IN ROLE {OWNER} NOINHERIT".encode())
+        try:
+            with psycopg.connect(make_conninfo(trading_db, user="member"), autocommit=True) as conn:
+                conn.execute(f"SET ROLE {OWNER}".encode())
+                assert partitions.ensure(conn, "md", datetime.now()).startswith("public.md_p")
+        finally:
+            admin.execute("DROP ROLE member")
 
 
 # -- what is refused -------------------------------------------------------------------------

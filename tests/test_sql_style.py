@@ -19,6 +19,7 @@ WITHOUT_SEARCH_PATH: dict[str, str] = dict.fromkeys(
         "apply_template",
         "drain_default",
         "maintain",
+        "maintain_table",
         "purge",
         "restrict_cascades",
         "restore_cascades",
@@ -31,7 +32,8 @@ WITHOUT_SEARCH_PATH: dict[str, str] = dict.fromkeys(
 #: Routines with WHEN OTHERS, each with its reason.
 CATCH_ALL = {
     "drain_default": "raised again when rows are let into the DEFAULT partition again",
-    "maintain": "a table that fails is logged with its SQLSTATE, and the others go on",
+    "follow_template": "a setting that does not fit is a warning, and is tried again and logged; a row without a partition is lost",
+    "maintain_table": "a table that fails is logged with its SQLSTATE, and the others go on",
 }
 
 #: Routines that are STABLE and run statements put together at run time: they only read, and all in one snapshot.

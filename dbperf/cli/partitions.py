@@ -36,7 +36,8 @@ def list_partitions(context: Context, table: str | None) -> None:
 def _partition_in_words(row: dict[str, Any]) -> str:
     rows = "?" if row["rows"] is None else f"{row['rows']:,}" if row["rows_are_exact"] else f"~{row['rows']:,}"
     bounds = "DEFAULT" if row["state"] == "default" else f"{row['lower_bound']} - {row['upper_bound']}"
-    return f"{row['partition']}  {bounds}  {row['state']}  {rows} rows  {row['bytes'] / 1e6:,.1f} MB"
+    size = "?" if row["bytes"] is None else f"{row['bytes'] / 1e6:,.1f}"
+    return f"{row['partition']}  {bounds}  {row['state']}  {rows} rows  {size} MB"
 
 
 def _runway_in_words(row: dict[str, Any]) -> str:

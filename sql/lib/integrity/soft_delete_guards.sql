@@ -72,4 +72,4 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION dbperf.soft_delete_guards(regclass, boolean, text, regclass[]) IS
-    'The triggers that the table''s soft delete needs on these tables: itself, its partitions, or what is about to become one. Locks: ACCESS SHARE on the partitions.';
+    'The triggers that the table''s soft delete needs on these tables: itself, its partitions, or what is about to become one. Locks: none.';

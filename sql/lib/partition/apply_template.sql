@@ -4,7 +4,7 @@ AS $$
 DECLARE
     v_statement text;
 BEGIN
-    FOR v_statement IN SELECT w.statement FROM dbperf.maintenance_work(apply_template.relation) AS w WHERE w.task OPERATOR(pg_catalog.=) 'change' LOOP
+    FOR v_statement IN SELECT w.statement FROM dbperf.maintenance_work(apply_template.relation, false) AS w WHERE w.task OPERATOR(pg_catalog.=) 'change' LOOP
         CALL dbperf.run_online(v_statement);
     END LOOP;
 END

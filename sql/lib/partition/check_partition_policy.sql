@@ -6,6 +6,8 @@ AS $$
 DECLARE
     v_key record;
     v_leaves bigint;
+    v_newest bigint;
+    v_now bigint;
 BEGIN
     SELECT k.* INTO v_key FROM dbperf.partition_key(NEW.relation) AS k;
     IF NOT FOUND THEN
@@ -18,6 +20,17 @@ BEGIN
     IF NEW.encoding IS NULL OR (v_key.type = 'bigint'::regtype) <> (NEW.encoding IN ('s', 'ms', 'us', 'ns')) THEN
         RAISE EXCEPTION 'the policy does not say what a % in % stands for', v_key.type, pg_catalog.quote_ident(v_key.column_name)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Set encoding to s, ms, us or ns since 1970 for a bigint; other types than date, timestamp, timestamptz, bigint and uuid (version 7) have none.';
+    END IF;
+    IF v_key.type = 'bigint'::regtype THEN
+        -- encodings differ by a factor of 1,000, and no table is 30 times as old as 1970
+        SELECT pg_catalog.max(r.bounds[2]::bigint) INTO v_newest
+        FROM pg_catalog.pg_inherits AS i CROSS JOIN LATERAL dbperf.partition_range(i.inhrelid) AS r (bounds)
+        WHERE i.inhparent = NEW.relation;
+        v_now := dbperf.partition_value(NEW.encoding, dbperf.utc_now());
+        IF v_newest > 0 AND v_newest NOT BETWEEN v_now / 30 AND v_now::numeric * 30 THEN
+            RAISE EXCEPTION 'the newest partition of % ends at %, which is no time in %', NEW.relation, v_newest, NEW.encoding
+                USING ERRCODE = 'invalid_parameter_value', DETAIL = pg_catalog.format('Now is %s.', v_now), HINT = 'Set encoding to what the partitions have: s, ms, us or ns since 1970.';
+        END IF;
     END IF;
     IF NEW.encoding = 'date' AND extract(hour FROM NEW.every) > 0 THEN
         RAISE EXCEPTION 'partitions of % by date cannot be shorter than a day', NEW.relation USING ERRCODE = 'invalid_parameter_value', HINT = 'Make every at least 1 day.';
@@ -51,4 +64,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.check_partition_policy() IS
-    'Trigger, BEFORE INSERT OR UPDATE of dbperf.partition_policy: refuses what its CHECKs cannot see: tables partitioned otherwise, an encoding that the key does not have, more partitions than the lock table carries (54000). Locks: none.';
+    'Trigger, BEFORE INSERT OR UPDATE of dbperf.partition_policy: refuses what its CHECKs cannot see: tables partitioned otherwise, an encoding that the key or its partitions do not have, more partitions than the lock table carries (54000). Locks: none.';

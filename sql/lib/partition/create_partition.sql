@@ -9,6 +9,8 @@ DECLARE
     v_leaf regclass;
     v_leaves integer;
     v_default regclass;
+    v_before oid;
+    v_after oid;
     v_name text;
 BEGIN
     IF pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN
@@ -21,8 +23,9 @@ BEGIN
     EXECUTE pg_catalog.format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', create_partition.relation);
     SELECT k.encoding INTO v_encoding FROM dbperf.partition_key(create_partition.relation) AS k;
     SELECT pg_catalog.min(b.leaf) FILTER (WHERE b.lower <= create_partition.lower AND b.upper >= create_partition.upper),
-           pg_catalog.count(*), pg_catalog.min(b.leaf) FILTER (WHERE b.is_default)
-    INTO v_leaf, v_leaves, v_default
+           pg_catalog.count(*), pg_catalog.min(b.leaf) FILTER (WHERE b.is_default),
+           pg_catalog.max(b.leaf) FILTER (WHERE b.upper = create_partition.lower), pg_catalog.max(b.leaf) FILTER (WHERE b.lower = create_partition.upper)
+    INTO v_leaf, v_leaves, v_default, v_before, v_after
     FROM (SELECT x.leaf::oid AS leaf, x.lower, x.upper, x.is_default FROM dbperf.partition_bounds(create_partition.relation) AS x) AS b;
     IF v_leaf IS NOT NULL THEN -- somebody was faster
         RETURN v_leaf;
@@ -46,9 +49,11 @@ BEGIN
     WHERE k.conrelid = create_partition.relation AND k.contype = 'f';
     EXECUTE pg_catalog.format(
         'ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', create_partition.relation, v_leaf,
-        dbperf.partition_value(v_encoding, create_partition.lower), dbperf.partition_value(v_encoding, create_partition.upper)
+        -- a neighbour's bound as it was written: it can be finer than a timestamp, of nanoseconds or a whole UUID
+        coalesce((dbperf.partition_range(v_before))[2], dbperf.partition_value(v_encoding, create_partition.lower)),
+        coalesce((dbperf.partition_range(v_after))[1], dbperf.partition_value(v_encoding, create_partition.upper))
     );
-    PERFORM dbperf.match_template(create_partition.relation, v_leaf); -- what names an index: it has them now
+    PERFORM dbperf.follow_template(create_partition.relation, v_leaf); -- what names an index: it has them now
     RETURN v_leaf;
 END
 $$;

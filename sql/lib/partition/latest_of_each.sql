@@ -35,7 +35,7 @@ BEGIN
     LEFT JOIN LATERAL (
         SELECT pg_catalog.format('SELECT pg_catalog.array_agg(p.%I::text) FROM %s AS p', f.attname, f.attrelid::regclass) AS known
         FROM pg_catalog.pg_constraint AS k
-        JOIN pg_catalog.pg_attribute AS f ON f.attrelid = k.confrelid AND f.attnum = k.confkey[1]
+        JOIN pg_catalog.pg_attribute AS f ON f.attrelid = k.confrelid AND f.attnum = k.confkey[1] AND f.atttypid = a.atttypid
         WHERE k.conrelid = b.attrelid AND k.contype = 'f' AND k.conkey = ARRAY[b.attnum] AND k.convalidated AND NOT k.condeferrable
           -- what the caller may not see could have rows here
           AND pg_catalog.has_column_privilege(f.attrelid, f.attnum, 'SELECT') AND NOT pg_catalog.row_security_active(f.attrelid)

@@ -1,16 +1,19 @@
-CREATE OR REPLACE FUNCTION dbperf.maintenance_work(relation regclass)
+CREATE OR REPLACE FUNCTION dbperf.maintenance_work(relation regclass, urgent boolean)
 RETURNS TABLE (task text, statement text)
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '50ms' -- definitions of policies and triggers are read under ACCESS SHARE
 AS $$
 BEGIN
-    RETURN QUERY -- one that was interrupted forbids every other change
-        SELECT 'finish', pg_catalog.format('SELECT dbperf.finish_detach(%L, %L)', maintenance_work.relation, i.inhrelid::regclass)
-        FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = maintenance_work.relation AND i.inhdetachpending;
-    RETURN QUERY
-        SELECT 'create', pg_catalog.format('SELECT dbperf.create_partition(%L, %L, %L)', maintenance_work.relation, w.lower, w.upper)
-        FROM dbperf.wanted_partitions(maintenance_work.relation) AS w ORDER BY w.lower;
+    IF maintenance_work.urgent THEN
+        RETURN QUERY -- one that was interrupted forbids every other change
+            SELECT 'finish', pg_catalog.format('SELECT dbperf.finish_detach(%L, %L)', maintenance_work.relation, i.inhrelid::regclass)
+            FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = maintenance_work.relation AND i.inhdetachpending;
+        RETURN QUERY
+            SELECT 'create', pg_catalog.format('SELECT dbperf.create_partition(%L, %L, %L)', maintenance_work.relation, w.lower, w.upper)
+            FROM dbperf.wanted_partitions(maintenance_work.relation) AS w ORDER BY w.lower;
+        RETURN;
+    END IF;
     RETURN QUERY
         SELECT 'close', pg_catalog.format('SELECT dbperf.close_partition(%L, %L)', maintenance_work.relation, d.leaf)
         FROM dbperf.due_partitions(maintenance_work.relation) AS d;
@@ -23,5 +26,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION dbperf.maintenance_work(regclass) IS
-    'What dbperf.maintain() has to do for a table, in order: finish an interrupted DETACH CONCURRENTLY, create, close, change; each statement for a transaction of its own. Raises 42P01 if the table is gone. Locks: ACCESS SHARE on the partitions of a table with a template; the statements say theirs.';
+COMMENT ON FUNCTION dbperf.maintenance_work(regclass, boolean) IS
+    'What dbperf.maintain() has to do for a table, in order; each statement for a transaction of its own. What INSERTs need, if it is urgent: finish an interrupted DETACH CONCURRENTLY, create; else close, change. Raises 42P01 if the table is gone. Locks: ACCESS SHARE on the partitions of a table with a template, else none; the statements say theirs.';

@@ -9,12 +9,13 @@ DECLARE
     v_microseconds numeric;
 BEGIN
     CASE partition_time.encoding
-        WHEN 'date', 'timestamp' THEN RETURN partition_time.value::timestamp without time zone;
+        WHEN 'date' THEN RETURN CASE WHEN partition_time.value::date > date '294276-12-31' THEN 'infinity' ELSE partition_time.value::date::timestamp without time zone END;
+        WHEN 'timestamp' THEN RETURN partition_time.value::timestamp without time zone;
         WHEN 'timestamptz' THEN RETURN partition_time.value::timestamp with time zone AT TIME ZONE 'UTC';
         WHEN 's' THEN v_microseconds := partition_time.value::numeric * 1000000;
         WHEN 'ms' THEN v_microseconds := partition_time.value::numeric * 1000;
         WHEN 'us' THEN v_microseconds := partition_time.value::numeric;
-        WHEN 'ns' THEN v_microseconds := pg_catalog.trunc(partition_time.value::numeric / 1000);
+        WHEN 'ns' THEN v_microseconds := pg_catalog.floor(partition_time.value::numeric / 1000);
         ELSE
             v_microseconds := ('x' || pg_catalog.lpad(pg_catalog.left(pg_catalog.replace(partition_time.value, '-', ''), 12), 16, '0'))::bit(64)::bigint * 1000::numeric;
     END CASE;

@@ -15,7 +15,11 @@ SELECT
     END AS state,
     coalesce(k.rows, nullif(c.reltuples, -1)::bigint) AS rows,
     k.rows IS NOT NULL AS rows_are_exact,
-    pg_catalog.pg_total_relation_size(c.oid) AS bytes,
+    CASE WHEN NOT EXISTS ( -- it would wait
+        SELECT FROM pg_catalog.pg_locks AS l
+        WHERE l.locktype = 'relation' AND l.relation = c.oid AND l.mode = 'AccessExclusiveLock' AND l.pid <> pg_catalog.pg_backend_pid()
+          AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
+    ) THEN pg_catalog.pg_total_relation_size(c.oid) END AS bytes,
     k.closed_at,
     k.first_at,
     k.last_at,
@@ -46,7 +50,7 @@ COMMENT ON COLUMN dbperf.partitions.rows IS 'Rows: as counted when it was closed
 
 COMMENT ON COLUMN dbperf.partitions.rows_are_exact IS 'True if they were counted.';
 
-COMMENT ON COLUMN dbperf.partitions.bytes IS 'Size on disk, indexes included.';
+COMMENT ON COLUMN dbperf.partitions.bytes IS 'Size on disk, indexes included; NULL while somebody holds ACCESS EXCLUSIVE on it or waits for that.';
 
 COMMENT ON COLUMN dbperf.partitions.closed_at IS 'When it was recorded as closed.';
 

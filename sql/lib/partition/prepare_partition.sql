@@ -11,7 +11,7 @@ BEGIN
     IF v_owner IS NOT NULL THEN
         EXECUTE pg_catalog.format('ALTER TABLE %s OWNER TO %I', prepare_partition.leaf, v_owner);
     END IF;
-    PERFORM dbperf.match_template(prepare_partition.relation, prepare_partition.leaf);
+    PERFORM dbperf.follow_template(prepare_partition.relation, prepare_partition.leaf);
     PERFORM dbperf.make_soft_delete_guards(prepare_partition.relation, ARRAY[prepare_partition.leaf]);
 END
 $$;
