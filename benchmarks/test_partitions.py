@@ -63,6 +63,7 @@ def server() -> Iterator[Server]:
     home = Path(tempfile.mkdtemp(prefix="dbperf-bench-"))
     home.chmod(0o711)  # the server's system user has to enter it
     settings = {"max_locks_per_transaction": "1024", "shared_buffers": "1GB", "max_wal_size": "16GB"}
+    settings["autovacuum"] = "off"  # `_index` vacuums: 2,000 new partitions would keep it busy beside the measurement
     made = Server(home / "server", settings=settings)
     with psycopg.connect(made.start(), autocommit=True) as conn:
         legacy.create(conn, ticks=1_000)
