@@ -21,6 +21,7 @@ WITHOUT_SEARCH_PATH: dict[str, str] = dict.fromkeys(
         "maintain",
         "maintain_table",
         "purge",
+        "rebuild_run",
         "restrict_cascades",
         "restore_cascades",
         "run_key_plans",
@@ -37,7 +38,7 @@ CATCH_ALL = {
 }
 
 #: Routines that are STABLE and run statements put together at run time: they only read, and all in one snapshot.
-READERS = {"latest", "latest_of_each", "by_id"}
+READERS = {"latest", "latest_of_each", "by_id", "rebuild_log_length"}
 
 SQL_FILES = sorted(sql_dir().rglob("*.sql"))
 

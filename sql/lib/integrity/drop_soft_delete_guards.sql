@@ -15,7 +15,7 @@ BEGIN
         JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = t.relation
         JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
         JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
-        WHERE NOT g.tgisinternal AND g.tgparentid = 0 AND n.nspname = 'dbperf' AND g.tgname LIKE 'dbperf\_%'
+        WHERE NOT g.tgisinternal AND g.tgparentid = 0 AND n.nspname = 'dbperf' AND g.tgname LIKE 'dbperf\_%' AND g.tgname NOT LIKE 'dbperf\_rebuild\_%'
     LOOP
         EXECUTE pg_catalog.format('DROP TRIGGER %I ON %s', v_guard.name, v_guard.guarded);
     END LOOP;

@@ -1,0 +1,20 @@
+CREATE OR REPLACE FUNCTION dbperf.rebuild_abort(relation regclass)
+RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_sides record;
+BEGIN
+    SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_abort.relation) AS s;
+    IF v_sides.is_cut_over THEN
+        RAISE EXCEPTION '% is cut over', v_sides.live
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = pg_catalog.format('SELECT dbperf.rebuild_revert(%L) first.', v_sides.live);
+    END IF;
+    PERFORM dbperf.rebuild_end(v_sides.live, 'aborted');
+    RAISE NOTICE '% is as it was; % is left as it is, a copy: drop it when you like', v_sides.live, v_sides.shadow;
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.rebuild_abort(regclass) IS
+    'Ends a rebuild that is not cut over: the table is as it was before, the target stays as a copy that is no longer kept in step. For a transaction of its own. Locks: as dbperf.rebuild_end().';

@@ -1,0 +1,34 @@
+CREATE OR REPLACE FUNCTION dbperf.rebuild_check(relation regclass)
+RETURNS void
+LANGUAGE plpgsql STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_sides record;
+    v_rebuild dbperf.rebuild;
+    v_obstacles text;
+BEGIN
+    SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_check.relation) AS s;
+    SELECT b.* INTO v_rebuild FROM dbperf.rebuild AS b WHERE b.id = v_sides.id;
+    IF v_rebuild.structure <> dbperf.rebuild_structure(v_rebuild.source, v_rebuild.target) THEN
+        RAISE EXCEPTION 'columns of % or % were changed since the rebuild began', v_rebuild.source, v_rebuild.target
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Put them back as they were, or abort the rebuild and start it anew.';
+    END IF;
+    SELECT pg_catalog.string_agg(o.reason, '; ') INTO v_obstacles
+    FROM (
+        SELECT d.* FROM dbperf.rebuild_dependent_obstacles(v_sides.live, v_sides.shadow) AS d
+        UNION ALL
+        SELECT k.* FROM dbperf.rebuild_key_obstacles(v_sides.live, v_sides.shadow, (
+            SELECT pg_catalog.jsonb_object_agg(u.shadow_name, u.live_name) FROM ROWS FROM (pg_catalog.unnest(v_sides.live_columns), pg_catalog.unnest(v_sides.shadow_columns)) AS u (live_name, shadow_name)
+        )) AS k WHERE k.kind = 'reference' OR NOT v_sides.is_cut_over
+    ) AS o
+    WHERE o.kind <> ALL (v_rebuild.accepted);
+    IF v_obstacles IS NOT NULL THEN
+        RAISE EXCEPTION '% cannot take the place of %', v_sides.shadow, v_sides.live
+            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = v_obstacles, HINT = 'They came since the rebuild began: take them away, then call this again. Nothing was changed.';
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.rebuild_check(regclass) IS
+    'Raises 55000 if the tables of a rebuild were changed since it began so that it cannot go on. Locks: none.';

@@ -1,0 +1,53 @@
+CREATE OR REPLACE FUNCTION dbperf.rebuild_dependent_obstacles(relation regclass, target regclass)
+RETURNS TABLE (kind text, reason text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+        SELECT 'publication', pg_catalog.format('%s is published by %I: its subscribers have to be told first', rebuild_dependent_obstacles.relation, p.pubname)
+        FROM pg_catalog.pg_publication_rel AS r JOIN pg_catalog.pg_publication AS p ON p.oid = r.prpubid
+        WHERE r.prrelid = rebuild_dependent_obstacles.relation;
+    RETURN QUERY
+        SELECT 'trigger', pg_catalog.format('trigger %I of %s cannot stand on a partitioned table', g.tgname, rebuild_dependent_obstacles.relation)
+        FROM pg_catalog.pg_trigger AS g
+        JOIN pg_catalog.pg_class AS c ON c.oid = rebuild_dependent_obstacles.target AND c.relkind = 'p'
+        WHERE g.tgrelid = rebuild_dependent_obstacles.relation AND NOT g.tgisinternal AND (g.tgtype & 1) = 1 -- FOR EACH ROW
+          AND (g.tgoldtable IS NOT NULL OR g.tgnewtable IS NOT NULL);
+    RETURN QUERY
+        SELECT 'view', pg_catalog.format('view %s has rules or triggers of its own', v.view)
+        FROM dbperf.rebuild_views(rebuild_dependent_obstacles.relation) AS v
+        WHERE EXISTS (SELECT FROM pg_catalog.pg_rewrite AS w WHERE w.ev_class = v.view AND w.rulename <> '_RETURN')
+           OR EXISTS (SELECT FROM pg_catalog.pg_trigger AS g WHERE g.tgrelid = v.view AND g.tgname <> 'dbperf_delete_active');
+    RETURN QUERY -- whatever else knows the table by its oid, and is neither part of it nor made again
+        SELECT 'dependent', pg_catalog.format('%s depends on %s', pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), rebuild_dependent_obstacles.relation)
+        FROM (
+            SELECT rebuild_dependent_obstacles.relation::oid AS oid UNION SELECT v.view FROM dbperf.rebuild_views(rebuild_dependent_obstacles.relation) AS v
+        ) AS x
+        JOIN pg_catalog.pg_depend AS d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = x.oid AND d.deptype IN ('n', 'a')
+        WHERE NOT CASE d.classid
+            WHEN 'pg_catalog.pg_rewrite'::regclass THEN EXISTS (
+                SELECT FROM pg_catalog.pg_rewrite AS w
+                WHERE w.oid = d.objid AND (w.ev_class = x.oid OR w.ev_class IN (SELECT v.view FROM dbperf.rebuild_views(rebuild_dependent_obstacles.relation) AS v))
+            )
+            WHEN 'pg_catalog.pg_class'::regclass THEN EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = d.objid AND c.relkind IN ('i', 'I', 'S', 't'))
+                OR d.objid IN (SELECT dbperf.table_tree(x.oid))
+            WHEN 'pg_catalog.pg_policy'::regclass THEN EXISTS (SELECT FROM pg_catalog.pg_policy AS o WHERE o.oid = d.objid AND o.polrelid = x.oid)
+            WHEN 'pg_catalog.pg_trigger'::regclass THEN EXISTS (SELECT FROM pg_catalog.pg_trigger AS g WHERE g.oid = d.objid AND (g.tgrelid = x.oid OR g.tgisinternal))
+            WHEN 'pg_catalog.pg_constraint'::regclass THEN true
+            WHEN 'pg_catalog.pg_attrdef'::regclass THEN true
+            WHEN 'pg_catalog.pg_statistic_ext'::regclass THEN true
+            WHEN 'pg_catalog.pg_publication_rel'::regclass THEN true
+            ELSE false
+        END;
+    RETURN QUERY
+        SELECT 'dependent', pg_catalog.format('%s uses the row type of %s', pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), rebuild_dependent_obstacles.relation)
+        FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_type AS y ON y.oid IN (c.reltype, (SELECT t.typarray FROM pg_catalog.pg_type AS t WHERE t.oid = c.reltype))
+        JOIN pg_catalog.pg_depend AS d ON d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid = y.oid AND d.deptype = 'n'
+        WHERE c.oid = rebuild_dependent_obstacles.relation;
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.rebuild_dependent_obstacles(regclass, regclass) IS
+    'What depends on the table and would go on to mean the old one: publications, which can be accepted, triggers that the target cannot have, functions, materialized views, other tables. Views are made again. Locks: none.';

@@ -1,0 +1,27 @@
+CREATE OR REPLACE FUNCTION dbperf.rebuild_finalize(relation regclass)
+RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_sides record;
+    v_fit record;
+BEGIN
+    SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_finalize.relation) AS s;
+    IF NOT v_sides.is_cut_over THEN
+        RAISE EXCEPTION '% is not cut over', v_sides.live
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = pg_catalog.format('SELECT dbperf.rebuild_cutover(%L) first, or dbperf.rebuild_abort(%1$L).', v_sides.live);
+    END IF;
+    PERFORM dbperf.rebuild_end(v_sides.live, 'finalized');
+    FOR v_fit IN
+        SELECT k.conname AS name FROM pg_catalog.pg_constraint AS k
+        WHERE k.conrelid = v_sides.live AND k.contype = 'c' AND k.conname LIKE 'dbperf\_fits\_%'
+    LOOP
+        EXECUTE pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', v_sides.live, v_fit.name);
+    END LOOP;
+    EXECUTE pg_catalog.format('DROP TABLE %s', v_sides.shadow);
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.rebuild_finalize(regclass) IS
+    'Drops the way back of a cutover: the table as it was, the change log, and the constraints that kept rows out which it could not hold. What is in it is in the table that is used. For a transaction of its own. Locks: ACCESS EXCLUSIVE on both tables and on those that they reference, for milliseconds, waited for as dbperf.rebuild_end() says.';

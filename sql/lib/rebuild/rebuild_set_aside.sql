@@ -1,0 +1,37 @@
+CREATE OR REPLACE FUNCTION dbperf.rebuild_set_aside(relation regclass)
+RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT
+SET search_path = pg_catalog, pg_temp
+SET row_security = off
+AS $$
+DECLARE
+    v_sides record;
+    v_stuck bigint;
+    v_side text;
+BEGIN
+    SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_set_aside.relation) AS s;
+    SELECT g.stuck INTO v_stuck FROM dbperf.rebuild_log_length(v_sides.id) AS g;
+    IF coalesce(v_stuck, 0) = 0 THEN
+        RETURN;
+    END IF;
+    -- the other table has one row of each key: the rest stays where everybody finds it
+    SELECT pg_catalog.format('%I.%I', n.nspname, f.name) INTO v_side
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    CROSS JOIN LATERAL (
+        SELECT dbperf.cut_name(c.relname, 45) || '_set_aside' || coalesce('_' || nullif(i, 1), '') AS name FROM pg_catalog.generate_series(1, 1000) AS i
+    ) AS f
+    WHERE c.oid = v_sides.live AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS x WHERE x.relnamespace = n.oid AND x.relname = f.name)
+    LIMIT 1;
+    EXECUTE pg_catalog.format('CREATE TABLE %s AS SELECT l.* FROM %s AS l WHERE EXISTS (SELECT FROM %s AS g WHERE g.stuck AND %s)', v_side, v_sides.live, v_sides.log, (
+        SELECT pg_catalog.string_agg(pg_catalog.format('g.k%s = l.%I', u.place, u.name), ' AND ') FROM pg_catalog.unnest(v_sides.live_key) WITH ORDINALITY AS u (name, place)
+    ));
+    EXECUTE pg_catalog.format('COMMENT ON TABLE %s IS %L', v_side, pg_catalog.format(
+        'dbperf: all rows of the keys of which %s can hold only one; set aside when the rebuild was reverted.', v_sides.live));
+    EXECUTE pg_catalog.format('DELETE FROM %s AS g WHERE g.stuck', v_sides.log);
+    RAISE WARNING 'kept: rows of % keys that are there more than once are in table %', v_stuck, v_side;
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.rebuild_set_aside(regclass) IS
+    'When a rebuild is reverted: puts all rows of keys that a unique key keeps out of the other table into a table of their own, <table>_set_aside, and says so. Locks: ACCESS SHARE on the table.';

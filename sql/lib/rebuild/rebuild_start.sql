@@ -1,0 +1,79 @@
+CREATE OR REPLACE FUNCTION dbperf.rebuild_start(relation regclass, target regclass, mapping jsonb DEFAULT NULL, accept text[] DEFAULT '{}')
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_obstacles text;
+    v_found boolean;
+    v_id integer;
+    v_source_columns name[];
+    v_target_columns name[];
+    v_source_key name[];
+    v_fit record;
+    v_reason text;
+BEGIN
+    IF pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'a rebuild starts at READ COMMITTED only' USING ERRCODE = 'feature_not_supported', HINT = 'SET default_transaction_isolation = ''read committed''.';
+    ELSIF rebuild_start.relation IS NULL OR rebuild_start.target IS NULL THEN
+        RAISE EXCEPTION 'no table to rebuild' USING ERRCODE = 'null_value_not_allowed', HINT = 'Name the table, and the empty one that it is to become.';
+    ELSIF pg_catalog.jsonb_typeof(rebuild_start.mapping) <> 'object' THEN
+        RAISE EXCEPTION 'a mapping has to be a JSON object' USING ERRCODE = 'invalid_parameter_value', HINT = 'Such as {"column of the target": "column of the table"}.';
+    END IF;
+    EXECUTE pg_catalog.format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', rebuild_start.target);
+    SELECT pg_catalog.string_agg(o.reason, '; ') INTO v_obstacles
+    FROM dbperf.rebuild_obstacles(rebuild_start.relation, rebuild_start.target, rebuild_start.mapping) AS o
+    WHERE o.kind NOT IN ('publication', 'unique', 'check', 'foreign key') OR o.kind <> ALL (rebuild_start.accept);
+    IF v_obstacles IS NOT NULL THEN
+        RAISE EXCEPTION '% cannot be rebuilt as %', rebuild_start.relation, rebuild_start.target
+            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = v_obstacles,
+                  HINT = 'Nothing was changed. Kinds publication, unique, check and foreign key can be accepted: dbperf.rebuild_obstacles() says which is which.';
+    END IF;
+    EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %s)', rebuild_start.target) INTO v_found;
+    IF v_found THEN
+        RAISE EXCEPTION '% holds rows', rebuild_start.target USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'A rebuild begins with an empty target. Nothing was changed.';
+    END IF;
+
+    SELECT pg_catalog.array_agg(p.source_column), pg_catalog.array_agg(p.target_column) INTO v_source_columns, v_target_columns
+    FROM dbperf.rebuild_pairs(rebuild_start.relation, rebuild_start.target, rebuild_start.mapping) AS p;
+    SELECT pg_catalog.array_agg(a.attname ORDER BY pg_catalog.array_position(i.indkey::smallint[], a.attnum)) INTO v_source_key
+    FROM pg_catalog.pg_index AS i
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::smallint[])[0:i.indnkeyatts - 1])
+    WHERE i.indrelid = rebuild_start.relation AND i.indisprimary;
+    PERFORM dbperf.rebuild_carry(rebuild_start.relation, rebuild_start.target, v_source_columns, v_target_columns);
+    FOR v_fit IN SELECT f.* FROM dbperf.rebuild_fit(rebuild_start.relation, rebuild_start.target, v_source_columns, v_target_columns) AS f LOOP
+        EXECUTE pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (%s)', rebuild_start.target, v_fit.name, v_fit.condition);
+    END LOOP;
+
+    INSERT INTO dbperf.rebuild (source, target, target_name, source_columns, target_columns, source_key, target_key, structure, accepted, estimated_rows)
+    SELECT rebuild_start.relation, rebuild_start.target, c.relname, v_source_columns, v_target_columns, v_source_key,
+           ARRAY(SELECT v_target_columns[pg_catalog.array_position(v_source_columns, k.name)] FROM pg_catalog.unnest(v_source_key) WITH ORDINALITY AS k (name, place) ORDER BY k.place),
+           dbperf.rebuild_structure(rebuild_start.relation, rebuild_start.target), rebuild_start.accept,
+           (SELECT greatest(pg_catalog.sum(x.reltuples), 0) FROM pg_catalog.pg_class AS x WHERE x.relkind = 'r' AND x.oid IN (SELECT dbperf.table_tree(rebuild_start.relation)))
+    FROM pg_catalog.pg_class AS c WHERE c.oid = rebuild_start.target
+    RETURNING id INTO v_id;
+    EXECUTE pg_catalog.format('CREATE TABLE dbperf.rebuild_log_%s (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, stuck boolean DEFAULT false NOT NULL, %s)', v_id, (
+        SELECT pg_catalog.string_agg(pg_catalog.format('k%s %s', u.place, pg_catalog.format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY u.place)
+        FROM pg_catalog.unnest(v_source_key) WITH ORDINALITY AS u (name, place)
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = rebuild_start.relation AND a.attname = u.name
+    ));
+    EXECUTE pg_catalog.format('COMMENT ON TABLE dbperf.rebuild_log_%s IS %L', v_id, pg_catalog.format('Change log of the rebuild of %s: keys of rows that were touched and are still to be copied.', rebuild_start.relation));
+    EXECUTE pg_catalog.format('GRANT INSERT ON dbperf.rebuild_log_%s TO %I', v_id, (
+        SELECT pg_catalog.pg_get_userbyid(p.proowner) FROM pg_catalog.pg_proc AS p WHERE p.oid = 'dbperf.rebuild_log_changes()'::regprocedure
+    ));
+    -- last, because writers wait for it: until the transaction ends, which is now
+    FOR v_attempt IN 1..3 LOOP
+        v_reason := dbperf.rebuild_try_lock(ARRAY[rebuild_start.relation], 'SHARE ROW EXCLUSIVE');
+        EXIT WHEN v_reason IS NULL;
+        PERFORM pg_catalog.pg_sleep(2) WHERE v_attempt < 3; -- let those through who queued behind us
+    END LOOP;
+    IF v_reason IS NOT NULL THEN
+        RAISE EXCEPTION 'the rebuild of % could not begin', rebuild_start.relation
+            USING ERRCODE = 'lock_not_available', DETAIL = v_reason, HINT = 'Nothing was changed. Look for long transactions in pg_stat_activity, then call this again.';
+    END IF;
+    PERFORM dbperf.rebuild_guards(rebuild_start.relation, ARRAY(SELECT dbperf.table_tree(rebuild_start.relation)));
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.rebuild_start(regclass, regclass, jsonb, text[]) IS
+    'Begins to rebuild a table as another, empty one, which the author made by hand: checks everything, hands on owner, privileges, row security, policies, comments and defaults, and from now on logs the keys of changed rows. mapping: {"column of the target": "column of the table"} where names differ, null for one that is not copied. accept: kinds of dbperf.rebuild_obstacles(). Raises 55000 with every reason. For a transaction of its own. Locks: ACCESS EXCLUSIVE on the target; at its end SHARE ROW EXCLUSIVE on the table, for milliseconds, waited for three times 50 ms, 2 s apart (55P03).';

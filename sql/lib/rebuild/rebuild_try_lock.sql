@@ -1,0 +1,35 @@
+CREATE OR REPLACE FUNCTION dbperf.rebuild_try_lock(tables regclass[], mode text)
+RETURNS text
+LANGUAGE plpgsql VOLATILE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_tables text;
+    v_holder text;
+BEGIN
+    SELECT pg_catalog.string_agg(t.relation::text, ', ' ORDER BY t.place) INTO v_tables
+    FROM pg_catalog.unnest(rebuild_try_lock.tables) WITH ORDINALITY AS t (relation, place);
+    -- no writer queues behind this one; a vacuum by itself is cancelled after 1 s
+    PERFORM pg_catalog.set_config('lock_timeout', '5s', true);
+    EXECUTE pg_catalog.format('LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE', v_tables);
+    -- whoever has held a lock for longer than we would wait is not waited for: everybody else would queue behind us
+    SELECT pg_catalog.format('process %s has held a lock on %s since %s', l.pid, l.relation::regclass, a.xact_start) INTO v_holder
+    FROM pg_catalog.pg_locks AS l
+    JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+    WHERE l.locktype = 'relation' AND l.granted AND l.relation = ANY (rebuild_try_lock.tables::oid[]) AND l.pid <> pg_catalog.pg_backend_pid()
+      AND (rebuild_try_lock.mode = 'ACCESS EXCLUSIVE' OR l.mode NOT IN ('AccessShareLock', 'RowShareLock'))
+      AND a.xact_start < pg_catalog.clock_timestamp() - interval '100 milliseconds'
+    LIMIT 1;
+    IF v_holder IS NOT NULL THEN
+        RETURN v_holder;
+    END IF;
+    PERFORM pg_catalog.set_config('lock_timeout', greatest(50 / pg_catalog.cardinality(rebuild_try_lock.tables), 5)::text, true);
+    EXECUTE pg_catalog.format('LOCK TABLE %s IN %s MODE', v_tables, rebuild_try_lock.mode);
+    RETURN NULL;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN pg_catalog.format('somebody holds a lock on %s', v_tables);
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.rebuild_try_lock(regclass[], text) IS
+    'Locks tables, in this order, waiting 50 ms for all of them, and not at all while an older transaction holds one; returns why it could not, NULL if it could. Locks: SHARE UPDATE EXCLUSIVE first, then as asked; none if it could not.';

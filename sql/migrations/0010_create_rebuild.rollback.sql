@@ -1,0 +1,3 @@
+SELECT dbperf.refuse_rebuilds();
+
+DROP TABLE dbperf.rebuild;
