@@ -14,6 +14,8 @@ from typing import Any
 
 import psycopg
 from psycopg import errors as pg_errors
+from psycopg import sql
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row, tuple_row
 
 from dbperf import database
@@ -116,16 +118,24 @@ def maintain(conn: psycopg.Connection, table: str | None = None) -> list[Mainten
         table: as in SQL.
 
     Raises:
+        UsageError: *conn* is in a transaction.
         PoolerError: the session is not ours alone.
         PartitionError: *table* has no policy.
     """
+    if not conn.autocommit or conn.info.transaction_status != TransactionStatus.IDLE:
+        raise UsageError("maintenance commits: give it a connection in autocommit, in no transaction")
     refuse_shared_sessions(conn)
     name = qualified(conn, table) if table else None
     with conn.transaction():
         _refuse_missing(conn)
         last = value(conn, "SELECT coalesce(max(id), 0) FROM dbperf.maintenance_log")
-    # those of the role or the database would end it
-    conn.execute("SET statement_timeout = 0; SET default_transaction_isolation = 'read committed'")
+    # those of the role or the database would end it; not every version has each of them
+    conn.execute("SET statement_timeout = 0")
+    conn.execute(
+        "SELECT set_config(s.name, v.value, false) FROM pg_catalog.pg_settings AS s JOIN (VALUES"
+        " ('transaction_timeout', '0'), ('default_transaction_isolation', 'read committed')"
+        ") AS v (name, value) USING (name)"
+    )
     conn.execute("CALL dbperf.maintain(%s)", [name])
     with conn.transaction(), search_path(conn), conn.cursor(row_factory=tuple_row) as cursor:
         done = [Maintenance(*found) for found in cursor.execute(_LOG, [last])]
@@ -183,13 +193,16 @@ def ensure(conn: psycopg.Connection, table: str, at: datetime) -> str:
             f"this transaction has already written {value(conn, _NAME, written)}, which {name} references: "
             "a new partition would wait for it in vain; call ensure() before the transaction writes"
         )
-    role = value(conn, "SELECT quote_ident(current_user)")
+    # One message: its statements begin together, and the settings, which a pooler would leave to others, end with it.
+    call = sql.SQL(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL ROLE {}; SELECT dbperf.ensure_partition({}, {})::oid; COMMIT"
+    ).format(sql.Identifier(value(conn, "SELECT current_user::text")), sql.Literal(name), sql.Literal(moment))
     with psycopg.connect(sibling(conn), autocommit=True) as own:
         try:
-            # through a pooler in transaction mode a setting would be left to others: these end with the transaction
-            with own.transaction():
-                own.execute(f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL ROLE {role}".encode())
-                made = value(own, "SELECT dbperf.ensure_partition(%s, %s)::oid", name, moment)
+            cursor = own.execute(call)
+            while cursor.description is None:
+                cursor.nextset()
+            made = cursor.fetchall()[0][0]
             return str(value(own, _NAME, made))
         except pg_errors.LockNotAvailable as error:
             raise LockedError(sentence(error)) from None

@@ -23,6 +23,9 @@ from dbperf.server import Server
 from tests.support import Cluster
 
 OWNER = "trading_owner"
+
+#: The last migration that leaves the trading tables ordinary ones.
+BEFORE_REBUILDS = "0010"
 SETTINGS = {
     "max_connections": "60",
     "max_prepared_transactions": "4",
@@ -123,16 +126,24 @@ def legacy_template(cluster: Cluster) -> str:
 
 @pytest.fixture(scope="session")
 def migrated_template(cluster: Cluster, empty_template: str) -> str:
-    """A database that dbperf has migrated, without a row."""
+    """A database that dbperf has migrated, up to the rebuilds, without a row."""
     name = cluster.create_database("dbperf_test_migrated", empty_template)
-    migrate(cluster.dsn(name))
+    migrate(cluster.dsn(name), to=BEFORE_REBUILDS)
     return name
 
 
 @pytest.fixture(scope="session")
 def trading_template(cluster: Cluster, legacy_template: str) -> str:
-    """The legacy database, migrated."""
+    """The legacy database, migrated up to the rebuilds."""
     name = cluster.create_database("dbperf_test_trading", legacy_template)
+    migrate(cluster.dsn(name), to=BEFORE_REBUILDS)
+    return name
+
+
+@pytest.fixture(scope="session")
+def upgraded_template(cluster: Cluster, trading_template: str) -> str:
+    """The legacy database, migrated; the rebuilds are cut over and not finalized."""
+    name = cluster.create_database("dbperf_test_upgraded", trading_template)
     migrate(cluster.dsn(name))
     return name
 
@@ -161,14 +172,20 @@ def legacy_db(cluster: Cluster, legacy_template: str) -> Iterator[str]:
 
 @pytest.fixture
 def migrated_db(cluster: Cluster, migrated_template: str) -> Iterator[str]:
-    """DSN of a migrated database without a row."""
+    """DSN of a database without a row, migrated up to the rebuilds."""
     yield from _clone(cluster, migrated_template)
 
 
 @pytest.fixture
 def trading_db(cluster: Cluster, trading_template: str) -> Iterator[str]:
-    """DSN of a migrated legacy database."""
+    """DSN of a legacy database, migrated up to the rebuilds."""
     yield from _clone(cluster, trading_template)
+
+
+@pytest.fixture
+def upgraded_db(cluster: Cluster, upgraded_template: str) -> Iterator[str]:
+    """DSN of a legacy database with all migrations."""
+    yield from _clone(cluster, upgraded_template)
 
 
 @pytest.fixture

@@ -54,6 +54,8 @@ def prepare(conn: psycopg.Connection) -> None:
     make_table(conn)
     add_policy(conn, every="1 hour", ahead="3 hours", max_ahead="6 hours", max_behind="10 days", id_column="id")
     conn.execute("SELECT dbperf.enable_soft_delete('md')")
+    conn.execute("SELECT dbperf.make_template('md')")
+    conn.execute("ALTER TABLE md_template SET (fillfactor = 90)")
     conn.execute("CALL dbperf.maintain('md')")
 
 

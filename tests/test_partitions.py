@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from dbperf import partitions
-from dbperf.errors import LockedError, PartitionBoundsError, PartitionError
+from dbperf.errors import LockedError, PartitionBoundsError, PartitionError, UsageError
 from tests.conftest import OWNER
 from tests.shapes import Blocked, value
 from tests.support import Cluster
@@ -413,6 +413,105 @@ def test_ensure_as_the_role_that_was_set(cluster: Cluster, trading_db: str) -> N
             admin.execute("DROP ROLE member")
 
 
+def test_the_alert_comes_before_inserts_fail(conn: psycopg.Connection) -> None:
+    """Also where the policy wants no more than one interval."""
+    set_clock(conn, datetime(2026, 11, 2))
+    make_table(conn)
+    add_policy(conn, ahead="1 month")
+    conn.execute("CREATE TABLE now_ PARTITION OF md FOR VALUES FROM ('2026-11-01') TO ('2026-12-01')")
+    long_enough = "SELECT is_long_enough FROM dbperf.partition_runway"
+    assert value(conn, long_enough)
+    set_clock(conn, datetime(2026, 11, 26))
+    assert not value(conn, long_enough)
+
+
+def test_a_locked_table_keeps_no_other_waiting(trading_db: str, conn: psycopg.Connection) -> None:
+    """Not even under a timeout that ends the second attempt; what was done is logged."""
+    set_clock(conn, NOW)
+    make_table(conn, "a_blocked")
+    conn.execute("CREATE TABLE z_plain (at timestamp NOT NULL) PARTITION BY RANGE (at)")
+    for name in ("a_blocked", "z_plain"):
+        add_policy(conn, name)
+    with psycopg.connect(trading_db) as writer:
+        writer.execute("UPDATE instruments SET last_price = 1 WHERE id = 1")
+        conn.execute("SET statement_timeout = '1s'")
+        with pytest.raises(errors.QueryCanceled):
+            conn.execute("CALL dbperf.maintain()")
+    assert sorted(log(conn)) == [("a_blocked", 0, 0, "55P03"), ("z_plain", 4, 0, None)]
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON md_template REFERENCING NEW TABLE AS n FOR EACH ROW EXECUTE FUNCTION nothing()",
+        "CREATE TRIGGER t AFTER INSERT ON md FOR EACH ROW EXECUTE FUNCTION nothing();"
+        " CREATE TRIGGER t AFTER INSERT ON md_template FOR EACH ROW EXECUTE FUNCTION nothing()",
+    ],
+)
+def test_a_trigger_that_no_partition_can_have(conn: psycopg.Connection, trigger: str) -> None:
+    set_clock(conn, NOW)
+    make_table(conn)
+    add_policy(conn)
+    conn.execute("CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+    conn.execute("SELECT dbperf.make_template('md')")
+    conn.execute(trigger.encode())
+    done = partitions.maintain(conn)[0]
+    assert done.created == 4
+    assert done.sqlstate in ("0A000", "42710")
+
+
+def test_names_that_begin_alike(conn: psycopg.Connection) -> None:
+    set_clock(conn, NOW)
+    tables = ["m" * 60 + "a", "m" * 60 + "b"]
+    for name in tables:
+        make_table(conn, name)
+        add_policy(conn, name)
+        conn.execute("CALL dbperf.maintain()")
+    found = [{leaf for leaf, _, _ in bounds(conn, name)} for name in tables]
+    assert len(found[0] | found[1]) == 8
+    assert all(len(leaf) <= 63 for leaf in found[0] | found[1])
+    stems = {leaf[: leaf.rindex("_p2026")] for leaf in found[0] | found[1] if "_p2026" in leaf}
+    assert len(stems) == 2
+
+
+def test_ensure_only_by_itself(trading_db: str, conn: psycopg.Connection) -> None:
+    make_table(conn)
+    add_policy(conn)
+    with psycopg.connect(trading_db) as writer:
+        writer.execute("SELECT 1")
+        with pytest.raises(errors.ActiveSqlTransaction):
+            writer.execute("SELECT dbperf.ensure_partition('md', now())")
+    assert bounds(conn) == []
+    conn.execute(
+        "CREATE TABLE sub PARTITION OF md FOR VALUES FROM ('2026-01-01') TO ('2027-01-01') PARTITION BY RANGE (at)"
+    )
+    with pytest.raises(errors.WrongObjectType, match="or a partition itself"):
+        add_policy(conn, "sub")
+    with psycopg.connect(trading_db) as writer, pytest.raises(UsageError, match="autocommit"):
+        partitions.maintain(writer)
+
+
+@pytest.mark.superuser
+def test_a_writer_that_may_make_partitions(cluster: Cluster, trading_db: str) -> None:
+    """Needs a role that owns nothing."""
+    with psycopg.connect(trading_db, autocommit=True) as owner, cluster.admin("postgres") as admin:
+        make_table(owner)
+        add_policy(owner)
+        admin.execute("CREATE ROLE ingest LOGIN")
+        try:
+            owner.execute("GRANT INSERT ON md TO ingest; GRANT USAGE ON SCHEMA dbperf TO ingest")
+            owner.execute("GRANT EXECUTE ON FUNCTION dbperf.ensure_partition, dbperf.partition_for TO ingest")
+            with psycopg.connect(make_conninfo(trading_db, user="ingest"), autocommit=True) as conn:
+                made = partitions.ensure(conn, "md", datetime.now())
+                assert partitions.ensure(conn, "md", datetime.now()) == made
+                with pytest.raises(errors.InsufficientPrivilege):
+                    conn.execute("CALL dbperf.maintain()")
+        finally:
+            with cluster.admin(owner.info.dbname) as here:
+                here.execute("DROP OWNED BY ingest")
+            admin.execute("DROP ROLE ingest")
+
+
 # -- what is refused -------------------------------------------------------------------------
 
 
@@ -476,7 +575,8 @@ def test_more_partitions_than_the_lock_table_holds(conn: psycopg.Connection) -> 
         "CREATE OR REPLACE FUNCTION dbperf.partition_capacity(relation regclass) RETURNS integer LANGUAGE sql STABLE AS 'SELECT 2'"
     )
     done = partitions.maintain(conn)
-    assert (done[0].created, done[0].sqlstate) == (2, "54000")
+    assert (done[0].created, done[0].sqlstate) == (4, None)  # an INSERT that fails would be worse
+    assert value(conn, "SELECT room FROM dbperf.partition_runway") == -2
 
 
 def test_out_of_bounds(conn: psycopg.Connection) -> None:

@@ -323,6 +323,20 @@ def test_few_partitions_are_locked(migrated_db: str) -> None:
                 assert value(conn, locked) <= 2
 
 
+def test_values_pass_through_text_unharmed(migrated_db: str) -> None:
+    """Whatever the session shows of them."""
+    with psycopg.connect(migrated_db, autocommit=True) as conn:
+        conn.execute("SET extra_float_digits = 0; SET TimeZone = 'Asia/Kolkata'; SET DateStyle = 'SQL, DMY'")
+        conn.execute("CREATE TABLE tick (at timestamp, f double precision, t timestamptz) PARTITION BY RANGE (at)")
+        _partition(conn, "tick", [(f"2026-01-{day:02}", f"2026-01-{day + 1:02}") for day in range(1, 17)])
+        conn.execute(
+            "INSERT INTO tick SELECT timestamp '2026-01-01' + g * interval '1 day', 0.1::float8 + 0.2::float8, '2026-05-01 00:00+00'"
+            " FROM generate_series(0, 15) AS g"
+        )
+        for column in ("f", "t"):
+            assert value(conn, f"SELECT count(*) FROM dbperf.latest_of_each('tick', NULL::tick, '{column}')") == 1
+
+
 def test_names_and_what_is_not_one() -> None:
     assert set(queries.names()) == set(workload.QUERIES)
     with pytest.raises(UsageError, match="there is no query 'x'"):

@@ -33,7 +33,7 @@ WITHOUT_SEARCH_PATH: dict[str, str] = dict.fromkeys(
 #: Routines with WHEN OTHERS, each with its reason.
 CATCH_ALL = {
     "drain_default": "raised again when rows are let into the DEFAULT partition again",
-    "follow_template": "a setting that does not fit is a warning, and is tried again and logged; a row without a partition is lost",
+    "create_partition": "a template that does not fit is a warning, and is tried again and logged; a row without a partition is lost",
     "maintain_table": "a table that fails is logged with its SQLSTATE, and the others go on",
 }
 

@@ -42,7 +42,8 @@ def _partition_in_words(row: dict[str, Any]) -> str:
 
 def _runway_in_words(row: dict[str, Any]) -> str:
     until = row["inserts_succeed_until"]
-    words = f"{row['relation']}: inserts succeed until {until} UTC" if until else f"{row['relation']}: inserts fail now"
+    without = "inserts go to the DEFAULT partition" if row["has_default"] else "inserts fail now"
+    words = f"{row['relation']}: " + (f"inserts succeed until {until} UTC" if until else without)
     return words + (f"; {row['missing']} partitions are missing" if row["missing"] else "")
 
 

@@ -30,11 +30,14 @@ class Migration:
             returns the statements still to run, none when all is done: interrupted anywhere, it resumes.
         bootstrap: it touches no table that exists already: applied in one transaction with the
             other bootstrap migrations and the library, so that a refusal leaves nothing behind.
+        rebuild: it replaces a table by a copy of it; its way back, which is one swap or another copy, is gone
+            before what stands below it is rehearsed.
     """
 
     yoyo: YoyoMigration
     transactional: bool
     bootstrap: bool
+    rebuild: bool
     statements: tuple[str, ...]
     rollback: tuple[str, ...]
     checksum: str
@@ -81,11 +84,13 @@ def _read(migration: YoyoMigration) -> Migration:
     _, _, rollback = read_sql_migration(str(path.with_suffix(".rollback.sql")))
     transactional = directives.get("transactional", "true").lower() == "true"
     bootstrap = re.search(r"^bootstrap: *true$", comment, re.MULTILINE) is not None
+    rebuild = re.search(r"^rebuild: *true$", comment, re.MULTILINE) is not None
     flags = f"transactional={transactional} bootstrap={bootstrap}"
     return Migration(
         yoyo=migration,
         transactional=transactional,
         bootstrap=bootstrap,
+        rebuild=rebuild,
         statements=tuple(statements),
         rollback=tuple(rollback),
         checksum=checksum([flags, *statements, "rollback", *rollback]),

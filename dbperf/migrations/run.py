@@ -89,19 +89,26 @@ class Run:
             return []
         undone = [m for m in reversed(files.migrations()) if self._begun(m)]
         undone = undone[:1] if keep is None else [m for m in undone if m.number > keep]
-        bootstrap = [m for m in undone if m.bootstrap]
-        if undone:
-            self._rehearse(undone, bootstrap)
-            session.within_budget(self.conn, self._prepare_library)
-        for migration in undone:
-            if not migration.bootstrap:
-                self._undo(migration)
-        others = session.within_budget(self.conn, lambda: self._forget(bootstrap)) if bootstrap else []
-        if not self._is_everything(bootstrap):
+        rebuilds = [m for m in undone if m.rebuild]
+        others = []
+        for stage in (rebuilds, [m for m in undone if not m.rebuild]):
+            if stage:
+                others += self._down(stage)
+        if not self._is_everything(undone):
             session.within_budget(self.conn, lambda: library.install(self.conn, late=True))
         if others:
             notify(f"yoyo's tables stay: they also record {', '.join(others)}")
         return [m.id for m in undone]
+
+    def _down(self, undone: Sequence[Migration]) -> list[str]:
+        """Rehearse and undo; returns the foreign ids that keep yoyo's tables."""
+        bootstrap = [m for m in undone if m.bootstrap]
+        self._rehearse(undone, bootstrap)
+        session.within_budget(self.conn, self._prepare_library)
+        for migration in undone:
+            if not migration.bootstrap:
+                self._undo(migration)
+        return session.within_budget(self.conn, lambda: self._forget(bootstrap)) if bootstrap else []
 
     def _prepare_library(self) -> None:
         """Remove what pins tables, and make sure that the ways back find this code's routines."""
@@ -111,8 +118,8 @@ class Run:
     def _begun(self, migration: Migration) -> bool:
         return self.state.applied(migration) or migration.id in self.state.interrupted
 
-    def _is_everything(self, bootstrap: Sequence[Migration]) -> bool:
-        return files.migrations()[0] in bootstrap
+    def _is_everything(self, undone: Sequence[Migration]) -> bool:
+        return files.migrations()[0] in undone
 
     def _undo(self, migration: Migration) -> None:
         if migration.transactional:

@@ -43,9 +43,9 @@ OTHER_RUN_POLL_S = 0.1
 #: After how many seconds of waiting the watcher says for whom.
 WATCH_AFTER_S = 5.0
 
-#: Statements that no writer queues behind; a name may hold such words too.
+#: Statements that no writer queues behind, and procedures, which keep the budget; a name may hold such words too.
 _WAITS_FOR_NOBODY = re.compile(
-    r"(CREATE (UNIQUE )?|DROP |RE)INDEX (INDEX )?CONCURRENTLY |ALTER TABLE .* VALIDATE CONSTRAINT "
+    r"(CREATE (UNIQUE )?|DROP |RE)INDEX (INDEX )?CONCURRENTLY |ALTER TABLE .* VALIDATE CONSTRAINT |CALL |VACUUM "
 )
 
 # A role's or database's own limits must not end a long index build. Timeouts that a server does not have are left out.

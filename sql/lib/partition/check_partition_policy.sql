@@ -10,8 +10,8 @@ DECLARE
     v_now bigint;
 BEGIN
     SELECT k.* INTO v_key FROM dbperf.partition_key(NEW.relation) AS k;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION '% is not partitioned by range of one column', NEW.relation
+    IF NOT FOUND OR (SELECT c.relispartition FROM pg_catalog.pg_class AS c WHERE c.oid = NEW.relation) THEN
+        RAISE EXCEPTION '% is not partitioned by range of one column, or a partition itself', NEW.relation
             USING ERRCODE = 'wrong_object_type', HINT = 'A policy needs PARTITION BY RANGE (a date, timestamp, timestamptz, bigint or uuid column).';
     END IF;
     IF v_key.type <> 'bigint'::regtype THEN
@@ -50,7 +50,12 @@ BEGIN
             USING ERRCODE = 'wrong_object_type', HINT = 'A template is an ordinary table of the same owner: SELECT dbperf.make_template() makes one.';
     END IF;
 
+    IF NEW.every <= '0' OR NOT pg_catalog.isfinite(NEW.every) OR NOT pg_catalog.isfinite(greatest(NEW.retain, NEW.max_behind) + NEW.max_ahead) THEN
+        RETURN NEW; -- a CHECK refuses it, and says so better than a division by zero
+    END IF;
+    -- as many as the policy can lead to; and those that are there, which nothing takes away
     v_leaves := pg_catalog.ceil(extract(epoch FROM greatest(NEW.retain, NEW.max_behind) + NEW.max_ahead) / extract(epoch FROM NEW.every)) + 1;
+    v_leaves := greatest(v_leaves, (SELECT pg_catalog.count(*) FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = NEW.relation));
     IF v_leaves > dbperf.partition_capacity(NEW.relation) THEN
         RAISE EXCEPTION 'this policy of % may lead to % partitions: a query without a time could fill the server''s lock table', NEW.relation, v_leaves
             USING ERRCODE = 'program_limit_exceeded',

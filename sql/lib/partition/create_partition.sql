@@ -12,6 +12,8 @@ DECLARE
     v_before oid;
     v_after oid;
     v_name text;
+    v_template boolean;
+    v_message text;
 BEGIN
     IF pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'a partition of % can only be made at READ COMMITTED', create_partition.relation
@@ -32,31 +34,36 @@ BEGIN
     ELSIF v_default IS NOT NULL THEN -- ATTACH would read all of it, and writers would wait
         RAISE EXCEPTION '% has a DEFAULT partition, %', create_partition.relation, v_default
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = pg_catalog.format('CALL dbperf.drain_default(%L).', create_partition.relation);
-    ELSIF v_leaves >= dbperf.partition_capacity(create_partition.relation) THEN
-        RAISE EXCEPTION '% has % partitions: with more of them a query without a time could fill the server''s lock table', create_partition.relation, v_leaves
-            USING ERRCODE = 'program_limit_exceeded', HINT = 'Raise max_locks_per_transaction, or make the policy''s interval longer.';
+    ELSIF v_leaves >= dbperf.partition_capacity(create_partition.relation) THEN -- a query that may fail is better than an INSERT that does
+        RAISE WARNING '% has % partitions: with more of them a query without a time could fill the server''s lock table', create_partition.relation, v_leaves
+            USING ERRCODE = 'program_limit_exceeded', HINT = 'Raise max_locks_per_transaction, or drop indexes.';
     END IF;
 
     v_name := dbperf.partition_name(create_partition.relation, create_partition.lower, create_partition.upper);
-    -- ATTACH makes the indexes, the foreign keys and the row triggers. One's own foreign key would need ACCESS EXCLUSIVE
-    -- on the table that it references.
-    EXECUTE pg_catalog.format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY)', v_name, create_partition.relation);
-    v_leaf := v_name::regclass;
-    PERFORM dbperf.prepare_partition(create_partition.relation, v_leaf);
-    -- the locks on the referenced tables come one after the other, and each holds up writers while the next is waited for
-    PERFORM pg_catalog.set_config('lock_timeout', greatest(50 / greatest(pg_catalog.count(DISTINCT k.confrelid), 1), 5)::text, true)
-    FROM pg_catalog.pg_constraint AS k
-    WHERE k.conrelid = create_partition.relation AND k.contype = 'f';
-    EXECUTE pg_catalog.format(
-        'ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)', create_partition.relation, v_leaf,
-        -- a neighbour's bound as it was written: it can be finer than a timestamp, of nanoseconds or a whole UUID
-        coalesce((dbperf.partition_range(v_before))[2], dbperf.partition_value(v_encoding, create_partition.lower)),
-        coalesce((dbperf.partition_range(v_after))[1], dbperf.partition_value(v_encoding, create_partition.upper))
-    );
-    PERFORM dbperf.follow_template(create_partition.relation, v_leaf); -- what names an index: it has them now
-    RETURN v_leaf;
+    v_template := EXISTS (SELECT FROM dbperf.partition_policy AS p WHERE p.relation = create_partition.relation AND p.template IS NOT NULL);
+    LOOP
+        BEGIN
+            RETURN dbperf.attach_partition(
+                create_partition.relation, v_name, v_template,
+                -- a neighbour's bound as it was written: it can be finer than a timestamp, of nanoseconds or a whole UUID
+                coalesce((dbperf.partition_range(v_before))[2], dbperf.partition_value(v_encoding, create_partition.lower)),
+                coalesce((dbperf.partition_range(v_after))[1], dbperf.partition_value(v_encoding, create_partition.upper))
+            );
+        EXCEPTION
+            WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
+                RAISE;
+            WHEN OTHERS THEN -- a row without a partition is lost, a setting is not: dbperf.maintain() tries it again, and logs it
+                IF NOT v_template THEN
+                    RAISE;
+                END IF;
+                GET STACKED DIAGNOSTICS v_message = MESSAGE_TEXT;
+                RAISE WARNING '% is made without its template: %', v_name, v_message
+                    USING ERRCODE = SQLSTATE, HINT = 'Mend the template; the next dbperf.maintain() changes the partition.';
+                v_template := false;
+        END;
+    END LOOP;
 END
 $$;
 
 COMMENT ON FUNCTION dbperf.create_partition(regclass, timestamp, timestamp) IS
-    'Makes one empty partition with all that the table''s partitions have, and returns it; one that is there already is returned as it is. Waits 50 ms for its locks, then raises 55P03; raises 25001 above READ COMMITTED. For a transaction of its own. Locks: SHARE UPDATE EXCLUSIVE on the table, SHARE ROW EXCLUSIVE on those that it references, until the transaction ends.';
+    'Makes one empty partition with all that the table''s partitions have, and returns it; one that is there already is returned as it is. A template that does not fit is left out, with a warning. Waits 50 ms for its locks, then raises 55P03; raises 25001 above READ COMMITTED. For a transaction of its own. Locks: SHARE UPDATE EXCLUSIVE on the table, SHARE ROW EXCLUSIVE on those that it references, until the transaction ends.';

@@ -15,6 +15,9 @@ DECLARE
     v_check text;
     v_key name;
 BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_partitioned_table AS t WHERE t.partrelid = drain_begin.relation) THEN
+        RAISE EXCEPTION '% is not partitioned', drain_begin.relation USING ERRCODE = 'wrong_object_type', HINT = 'Name a table with a DEFAULT partition.';
+    END IF;
     EXECUTE pg_catalog.format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', drain_begin.relation);
     SELECT nullif(t.partdefid, 0) INTO v_part FROM pg_catalog.pg_partitioned_table AS t WHERE t.partrelid = drain_begin.relation;
     IF v_part IS NULL THEN

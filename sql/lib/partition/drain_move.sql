@@ -36,7 +36,7 @@ BEGIN
     GET DIAGNOSTICS rows = ROW_COUNT;
     DELETE FROM dbperf.delete_ticket AS t
     WHERE t.xid = pg_catalog.pg_current_xact_id() AND t.relation = drain_move.part AND t.purpose = 'move';
-    PERFORM dbperf.prepare_partition(drain_move.relation, leaf); -- now: its triggers are not for rows that only move
+    PERFORM dbperf.prepare_partition(drain_move.relation, leaf, true); -- now: its triggers are not for rows that only move
 END
 $$;
 

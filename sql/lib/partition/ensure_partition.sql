@@ -1,6 +1,6 @@
 CREATE OR REPLACE FUNCTION dbperf.ensure_partition(relation regclass, at timestamp with time zone)
 RETURNS regclass
-LANGUAGE plpgsql VOLATILE STRICT
+LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER -- EXECUTE is the right to it: writers do not own the table
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -21,11 +21,11 @@ BEGIN
             USING ERRCODE = 'DP005',
                   DETAIL = pg_catalog.format('Its policy allows %s behind and %s ahead.', v_policy.max_behind, v_policy.max_ahead),
                   HINT = 'If the row is right, make max_behind or max_ahead in dbperf.partition_policy wider.';
-    ELSIF pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL THEN
-        RAISE EXCEPTION 'a partition of % cannot be made in a transaction that has written', ensure_partition.relation
+    ELSIF pg_catalog.pg_current_xact_id_if_assigned() IS NOT NULL OR pg_catalog.transaction_timestamp() <> pg_catalog.statement_timestamp() THEN
+        RAISE EXCEPTION 'a partition of % cannot be made within a transaction', ensure_partition.relation
             USING ERRCODE = 'active_sql_transaction',
                   DETAIL = 'Its locks would last as long as that transaction, and two of them would deadlock.',
-                  HINT = 'Call dbperf.ensure_partition() in a transaction of its own, before.';
+                  HINT = 'Call dbperf.ensure_partition() by itself, in autocommit, before.';
     END IF;
 
     FOR v_attempt IN 1..3 LOOP
@@ -42,7 +42,7 @@ BEGIN
             IF v_attempt = 3 THEN
                 RAISE EXCEPTION 'somebody holds a lock that a new partition of % needs', ensure_partition.relation
                     USING ERRCODE = 'lock_not_available',
-                          HINT = 'Look in pg_stat_activity for a transaction that has written a table that it references, your own included, and call this before.';
+                          HINT = 'Look in pg_stat_activity for a transaction that has changed the table itself or written one that it references, your own included, and call this before.';
             END IF;
         END;
         PERFORM pg_catalog.pg_sleep(2); -- let those through who queued behind us
@@ -51,4 +51,6 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.ensure_partition(regclass, timestamp with time zone) IS
-    'The partition for a row of this time, made if it is missing; a key without time zone is UTC whatever TimeZone says. For a transaction of its own that has written nothing (25001). Raises DP005 out of the policy''s bounds, 55P03 after three times 50 ms. Locks: as dbperf.create_partition() if it makes one, else none.';
+    'The partition for a row of this time, made if it is missing; a key without time zone is UTC whatever TimeZone says. Alone, in autocommit (25001). The right to EXECUTE it is a DBA''s to grant; it runs as the role that migrated. Raises DP005 out of the policy''s bounds, 55P03 after three times 50 ms. Locks: as dbperf.create_partition() if it makes one, else none.';
+
+REVOKE EXECUTE ON FUNCTION dbperf.ensure_partition(regclass, timestamp with time zone) FROM PUBLIC;

@@ -2,6 +2,10 @@ CREATE OR REPLACE FUNCTION dbperf.latest_of_each(relation regclass, shape anyele
 RETURNS SETOF anyelement
 LANGUAGE plpgsql STABLE -- one snapshot for all pieces
 SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1 -- values go through text
+SET datestyle = 'ISO, YMD'
+SET timezone = 'UTC'
+SET intervalstyle = 'postgres'
 AS $$
 DECLARE
     v_plan record;

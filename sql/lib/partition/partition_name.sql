@@ -13,6 +13,11 @@ BEGIN
     INTO v_every, v_outside
     FROM dbperf.partition_policy AS p WHERE p.relation = partition_name.relation;
 
+    -- history that goes on to where the others are is no stray row's
+    v_outside := v_outside AND NOT EXISTS (
+        SELECT FROM dbperf.partition_bounds(partition_name.relation) AS b
+        WHERE NOT b.is_default AND b.lower < partition_name.upper + 12 * v_every AND b.upper > partition_name.lower - 12 * v_every
+    );
     v_label := CASE WHEN v_outside THEN 'outside_' ELSE 'p' END || pg_catalog.to_char(partition_name.lower, CASE
         WHEN (partition_name.lower, partition_name.upper) IS DISTINCT FROM (dbperf.partition_floor(v_every, partition_name.lower), partition_name.lower + v_every)
             THEN 'YYYY_MM_DD_HH24MISS'
@@ -26,15 +31,18 @@ BEGIN
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     CROSS JOIN LATERAL (
-        SELECT dbperf.cut_name(c.relname, 58 - pg_catalog.length(v_label)) || '_' || v_label || coalesce('_' || nullif(i, 1), '') AS name
+        -- two tables whose names begin alike must not meet in one
+        SELECT CASE WHEN pg_catalog.octet_length(c.relname) <= 58 - pg_catalog.length(v_label) THEN c.relname ELSE dbperf.cut_name(c.relname, 47 - pg_catalog.length(v_label)) || '_' || c.oid END
+               || '_' || v_label || coalesce('_' || nullif(i, 1), '') AS name
         FROM pg_catalog.generate_series(1, 1000) AS i
     ) AS f
     WHERE c.oid = partition_name.relation
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS x WHERE x.relnamespace = n.oid AND x.relname = f.name)
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_type AS y WHERE y.typnamespace = n.oid AND y.typname = f.name)
     LIMIT 1;
     RETURN v_name;
 END
 $$;
 
 COMMENT ON FUNCTION dbperf.partition_name(regclass, timestamp, timestamp) IS
-    'Name for a new partition, quoted and qualified: the table''s with the beginning of its range; with outside_ if the policy would not make it. Locks: none.';
+    'Name for a new partition, quoted and qualified: the table''s with the beginning of its range; with outside_ if the policy would not make it, and no other is within twelve intervals. Locks: none.';

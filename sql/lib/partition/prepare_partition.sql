@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION dbperf.prepare_partition(relation regclass, leaf regclass)
+CREATE OR REPLACE FUNCTION dbperf.prepare_partition(relation regclass, leaf regclass, template boolean)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
@@ -11,10 +11,17 @@ BEGIN
     IF v_owner IS NOT NULL THEN
         EXECUTE pg_catalog.format('ALTER TABLE %s OWNER TO %I', prepare_partition.leaf, v_owner);
     END IF;
-    PERFORM dbperf.follow_template(prepare_partition.relation, prepare_partition.leaf);
+    IF prepare_partition.template THEN
+        PERFORM dbperf.match_template(prepare_partition.relation, prepare_partition.leaf);
+    END IF;
     PERFORM dbperf.make_soft_delete_guards(prepare_partition.relation, ARRAY[prepare_partition.leaf]);
+    IF pg_catalog.to_regclass('dbperf.rebuild') IS NOT NULL THEN
+        PERFORM dbperf.rebuild_guards(prepare_partition.relation, ARRAY[prepare_partition.leaf])
+        FROM dbperf.rebuild AS b
+        WHERE b.ended_at IS NULL AND prepare_partition.relation = CASE b.state WHEN 'cut over' THEN b.target ELSE b.source END;
+    END IF;
 END
 $$;
 
-COMMENT ON FUNCTION dbperf.prepare_partition(regclass, regclass) IS
-    'Gives a table that is about to become a partition the owner, the settings of the template and the triggers of soft delete. Locks: ACCESS EXCLUSIVE on that table.';
+COMMENT ON FUNCTION dbperf.prepare_partition(regclass, regclass, boolean) IS
+    'Gives a table that is about to become a partition the owner, the settings of the template if it shall have them, and the triggers of soft delete and of a rebuild. Locks: ACCESS EXCLUSIVE on that table.';

@@ -6,7 +6,7 @@ AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = wanted_partitions.relation) THEN
         RAISE EXCEPTION 'the table with the oid % was dropped', wanted_partitions.relation::oid
-            USING ERRCODE = 'undefined_table', HINT = 'Take it out of dbperf.partition_policy.';
+            USING ERRCODE = 'undefined_table', HINT = pg_catalog.format('Take its row out of dbperf.partition_policy: relation = %s.', wanted_partitions.relation::oid);
     END IF;
     RETURN QUERY
         SELECT g.lower, g.upper

@@ -19,6 +19,7 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', v_sides.live, v_fit.name);
     END LOOP;
+    PERFORM dbperf.keep_former_table(v_sides.live, v_sides.shadow);
     EXECUTE pg_catalog.format('DROP TABLE %s', v_sides.shadow);
 END
 $$;

@@ -11,7 +11,7 @@ DECLARE
     v_policy record;
     v_key record;
     v_column name;
-    v_at timestamp without time zone := '-infinity';
+    v_at timestamp without time zone;
     v_value text;
     v_gap record;
 BEGIN
@@ -22,13 +22,11 @@ BEGIN
     END IF;
     SELECT k.* INTO v_key FROM dbperf.partition_key(v_sides.shadow) AS k;
     v_column := v_sides.live_columns[pg_catalog.array_position(v_sides.shadow_columns, v_key.column_name)];
-    LOOP -- from one interval that has rows to the next: few steps, if there is an index on the column
+    LOOP -- from one interval that has rows to the one before: few steps, if there is an index on the column
         EXECUTE pg_catalog.format(
-            'SELECT l.%1$I::%2$s::text FROM %3$s AS l WHERE l.%1$I >= %4$L ORDER BY l.%1$I LIMIT 1',
-            v_column, v_key.type, v_sides.live, CASE WHEN v_at = '-infinity' AND v_key.encoding IN ('date', 'timestamp', 'timestamptz') THEN '-infinity'
-                WHEN v_at = '-infinity' AND v_key.type = 'bigint'::regtype THEN '-9223372036854775808'
-                WHEN v_at = '-infinity' THEN '00000000-0000-0000-0000-000000000000'
-                ELSE dbperf.partition_value(v_key.encoding, v_at) END
+            'SELECT l.%1$I::%2$s::text FROM %3$s AS l WHERE %4$s ORDER BY l.%1$I DESC LIMIT 1', v_column, v_key.type, v_sides.live,
+            CASE WHEN v_at IS NULL THEN pg_catalog.format('l.%I IS NOT NULL', v_column)
+                 ELSE pg_catalog.format('l.%I < %L', v_column, dbperf.partition_value(v_key.encoding, v_at)) END
         ) INTO v_value;
         EXIT WHEN v_value IS NULL;
         v_at := dbperf.partition_time(v_key.encoding, v_value);
@@ -44,10 +42,10 @@ BEGIN
             statement := pg_catalog.format('SELECT dbperf.create_partition(%L, %L, %L)', v_sides.shadow, v_gap.lower, v_gap.upper);
             RETURN NEXT;
         END LOOP;
-        v_at := dbperf.partition_floor(v_policy.every, v_at) + v_policy.every;
+        v_at := dbperf.partition_floor(v_policy.every, v_at);
     END LOOP;
 END
 $$;
 
 COMMENT ON FUNCTION dbperf.rebuild_missing_partitions(regclass) IS
-    'Statements that make the partitions which rows of the table need in the one that is kept in step, each for a transaction of its own; those far outside its policy too. Looks for the first row of each interval. Raises 23514 for an infinite time. Locks: ACCESS SHARE on the table.';
+    'Statements that make the partitions which rows of the table need in the one that is kept in step, each for a transaction of its own; those far outside its policy too. The newest first; looks for the last row of each interval. Raises 23514 for an infinite time. Locks: ACCESS SHARE on the table.';

@@ -50,7 +50,7 @@ BEGIN
         WHERE w.columns > 0 AND NOT EXISTS (
             SELECT FROM pg_catalog.pg_index AS x
             WHERE x.indrelid = v_target.oid AND x.indisvalid AND x.indpred IS NULL
-              AND (x.indkey::smallint[])[0:w.columns - 1] @> w.numbers AND (x.indkey::smallint[])[0:w.columns - 1] <@ w.numbers
+              AND ((x.indkey::smallint[])[0:w.columns - 1] @> w.numbers OR x.indisunique AND (x.indkey::smallint[])[0:x.indnkeyatts - 1] <@ w.numbers)
         );
 
     RETURN QUERY SELECT c.* FROM dbperf.rebuild_column_obstacles(rebuild_obstacles.relation, rebuild_obstacles.target, rebuild_obstacles.mapping) AS c;

@@ -18,12 +18,7 @@ SELECT
     b.verified_rows,
     b.differences,
     b.swapped_at,
-    pg_catalog.format(
-        '%s: %s, %s of about %s rows copied%s, %s changes applied, %s waiting%s', CASE WHEN b.state IN ('cut over', 'finalized') THEN b.target ELSE b.source END, b.state, b.copied_rows, b.estimated_rows,
-        CASE WHEN b.copied_at IS NULL AND r.rows_per_second > 0
-             THEN pg_catalog.format(', %s rows/s, %s left', r.rows_per_second::bigint, pg_catalog.date_trunc('second', greatest(b.estimated_rows - b.copied_rows, 0) / r.rows_per_second * interval '1 second')) END,
-        b.applied_changes, coalesce(g.waiting, 0), CASE WHEN g.stuck > 0 THEN pg_catalog.format(', %s stuck', g.stuck) END
-    ) AS summary
+    dbperf.rebuild_summary(b.id) AS summary
 FROM dbperf.rebuild AS b
 CROSS JOIN LATERAL (SELECT b.copied_rows / nullif(extract(epoch FROM b.copying_took)::double precision, 0) AS rows_per_second) AS r
 CROSS JOIN LATERAL dbperf.rebuild_log_length(b.id) AS g;

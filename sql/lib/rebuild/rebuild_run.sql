@@ -71,7 +71,7 @@ BEGIN
         END IF;
         IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) v_said OPERATOR(pg_catalog.>) interval '5 seconds' THEN
             v_said := pg_catalog.clock_timestamp();
-            RAISE NOTICE '%', (SELECT p.summary FROM dbperf.rebuild_progress AS p WHERE rebuild_run.relation OPERATOR(pg_catalog.=) ANY (ARRAY[p.source, p.target]) AND p.ended_at IS NULL);
+            RAISE NOTICE '%', (SELECT dbperf.rebuild_summary(s.id) FROM dbperf.rebuild_sides(rebuild_run.relation) AS s);
         END IF;
         IF v_reason IS NOT NULL THEN
             PERFORM pg_catalog.pg_sleep(0.2);

@@ -1,0 +1,42 @@
+CREATE OR REPLACE FUNCTION dbperf.complete_target(live regclass, target regclass)
+RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_statement text;
+BEGIN
+    FOR v_statement IN
+        SELECT s.statement FROM (
+            -- what an adopted table has beyond those of the application, and the marks of soft delete
+            SELECT 1 AS place, a.attnum AS number, pg_catalog.format('ALTER TABLE %s ADD COLUMN %I %s%s%s', complete_target.target, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
+                (SELECT pg_catalog.format(' COLLATE %I.%I', n.nspname, l.collname) FROM pg_catalog.pg_collation AS l JOIN pg_catalog.pg_namespace AS n ON n.oid = l.collnamespace JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid WHERE l.oid = a.attcollation AND a.attcollation <> y.typcollation),
+                CASE WHEN a.attgenerated = 's' THEN pg_catalog.format(' GENERATED ALWAYS AS (%s) STORED', pg_catalog.pg_get_expr(f.adbin, f.adrelid)) WHEN a.attnotnull THEN ' NOT NULL' END) AS statement
+            FROM pg_catalog.pg_attribute AS a
+            LEFT JOIN pg_catalog.pg_attrdef AS f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
+            WHERE a.attrelid = complete_target.live AND a.attnum > 0 AND NOT a.attisdropped
+              AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute AS t WHERE t.attrelid = complete_target.target AND t.attname = a.attname AND NOT t.attisdropped)
+            UNION ALL -- settled money stays what it is
+            SELECT 2, a.attnum, pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I TYPE %s', complete_target.target, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod))
+            FROM dbperf.settled_column AS c
+            JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.relation AND a.attname = c.column_name
+            WHERE c.relation = complete_target.live
+            UNION ALL
+            SELECT 3, 0, pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s', complete_target.target, k.conname, pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(k.oid), ' NOT VALID$', ''))
+            FROM pg_catalog.pg_constraint AS k
+            WHERE k.conrelid = complete_target.live AND k.contype IN ('f', 'c') AND k.conparentid = 0 AND k.conname NOT LIKE 'dbperf\_fits\_%'
+            UNION ALL
+            SELECT 4, 0, pg_catalog.format('CREATE %sINDEX ON %s %s', CASE WHEN i.indisunique THEN 'UNIQUE ' END, complete_target.target, pg_catalog.regexp_replace(dbperf.index_definition(i.indexrelid), '^UNIQUE ', ''))
+            FROM pg_catalog.pg_index AS i
+            WHERE i.indrelid = complete_target.live AND NOT i.indisprimary AND i.indisvalid
+              AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.conindid = i.indexrelid AND k.contype = 'x')
+        ) AS s
+        ORDER BY s.place, s.number, s.statement
+    LOOP
+        EXECUTE v_statement;
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.complete_target(regclass, regclass) IS
+    'Gives an empty table what the one that it is to replace has beyond its own: columns, the type of settled money, foreign keys and checks, indexes. Locks: ACCESS EXCLUSIVE on it, SHARE ROW EXCLUSIVE on the tables that it references.';

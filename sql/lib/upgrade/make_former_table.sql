@@ -1,0 +1,24 @@
+CREATE OR REPLACE FUNCTION dbperf.make_former_table(live regclass, target text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_former text;
+    v_statement text;
+BEGIN
+    SELECT pg_catalog.format('dbperf.former_%I', t.name) INTO v_former FROM dbperf.trading_table AS t WHERE t.relation = make_former_table.live;
+    EXECUTE pg_catalog.format('CREATE TABLE %s (LIKE %s INCLUDING ALL)', make_former_table.target, v_former);
+    FOR v_statement IN
+        SELECT pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s', make_former_table.target, k.conname, pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(k.oid), ' NOT VALID$', ''))
+        FROM pg_catalog.pg_constraint AS k
+        WHERE k.conrelid = make_former_table.live AND k.contype = 'f' AND k.conparentid = 0
+    LOOP
+        EXECUTE v_statement;
+    END LOOP;
+    EXECUTE pg_catalog.format('COMMENT ON TABLE %s IS %L', make_former_table.target, pg_catalog.obj_description(make_former_table.live, 'pg_class'));
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.make_former_table(regclass, text) IS
+    'Makes the empty table that a trading table becomes again when its finalized rebuild is rolled back. Locks: SHARE ROW EXCLUSIVE on the tables that it references.';

@@ -1,0 +1,1 @@
+SELECT statement FROM dbperf.downgrade_table('alert_logs');
