@@ -26,6 +26,7 @@ __all__ = [
     "PartitionBoundsError",
     "PartitionError",
     "PoolerError",
+    "RebuildError",
     "RowError",
     "ServerError",
     "SettledError",
@@ -75,6 +76,10 @@ class SettledError(MigrationError):
 
 class PartitionError(DbperfError, psycopg.ProgrammingError):
     """A partition cannot be made as asked."""
+
+
+class RebuildError(DbperfError, psycopg.ProgrammingError):
+    """A table cannot be rebuilt, cut over or reverted as asked."""
 
 
 class PartitionBoundsError(DbperfError, psycopg.DataError):

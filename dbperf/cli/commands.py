@@ -12,6 +12,7 @@ from dbperf.cli.context import Context, pass_context
 from dbperf.cli.integrity import integrity_group, soft_delete, verify
 from dbperf.cli.migrating import migrate, repair, rollback, status
 from dbperf.cli.partitions import partitions_group
+from dbperf.cli.rebuild import rebuild_group
 from dbperf.cli.serving import server
 
 
@@ -25,7 +26,9 @@ def cli(click_context: click.Context, dsn: str | None, as_json: bool) -> None:
     click_context.obj = Context(dsn, as_json)
 
 
-for command in (server, migrate, rollback, status, repair, soft_delete, integrity_group, verify, partitions_group):
+for command in (
+    server, migrate, rollback, status, repair, soft_delete, integrity_group, verify, partitions_group, rebuild_group,
+):  # fmt: skip
     cli.add_command(command)
 
 

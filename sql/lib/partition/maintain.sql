@@ -38,8 +38,16 @@ BEGIN
     LOOP
         RAISE WARNING 'maintenance of % failed: %', v_failure.relation, v_failure.message USING ERRCODE = v_failure.sqlstate;
     END LOOP;
+    IF pg_catalog.to_regclass('dbperf.rebuild') IS NOT NULL THEN -- the log of a rebuild that is cut over grows until it is applied
+        FOR v_failure IN
+            SELECT b.target FROM dbperf.rebuild AS b
+            WHERE b.state OPERATOR(pg_catalog.=) 'cut over' AND (maintain.relation IS NULL OR b.target OPERATOR(pg_catalog.=) maintain.relation)
+        LOOP
+            CALL dbperf.rebuild_run(v_failure.target);
+        END LOOP;
+    END IF;
 END
 $$;
 
 COMMENT ON PROCEDURE dbperf.maintain(regclass) IS
-    'Makes the partitions that the policies ask for, whether or not data arrives, then records closed ones, and gives the others what their template has; of one table or all. A row in dbperf.maintenance_log for each table. A table that fails is logged with its SQLSTATE and the others go on. Any number of sessions may call it at once. Locks: as dbperf.create_partition() and dbperf.match_template(), a transaction for each partition; what is locked is tried again after all others, three times, 2 s apart.';
+    'Makes the partitions that the policies ask for, whether or not data arrives, then records closed ones, and gives the others what their template has; of one table or all; and keeps tables in step whose rebuild is not finalized. A row in dbperf.maintenance_log for each table. A table that fails is logged with its SQLSTATE and the others go on. Any number of sessions may call it at once. Locks: as dbperf.create_partition() and dbperf.match_template(), a transaction for each partition; what is locked is tried again after all others, three times, 2 s apart.';

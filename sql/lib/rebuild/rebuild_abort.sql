@@ -12,6 +12,7 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = pg_catalog.format('SELECT dbperf.rebuild_revert(%L) first.', v_sides.live);
     END IF;
     PERFORM dbperf.rebuild_end(v_sides.live, 'aborted');
+    PERFORM dbperf.rebuild_unfit(v_sides.shadow);
     RAISE NOTICE '% is as it was; % is left as it is, a copy: drop it when you like', v_sides.live, v_sides.shadow;
 END
 $$;

@@ -5,7 +5,6 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_sides record;
-    v_fit record;
 BEGIN
     SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_finalize.relation) AS s;
     IF NOT v_sides.is_cut_over THEN
@@ -13,12 +12,7 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = pg_catalog.format('SELECT dbperf.rebuild_cutover(%L) first, or dbperf.rebuild_abort(%1$L).', v_sides.live);
     END IF;
     PERFORM dbperf.rebuild_end(v_sides.live, 'finalized');
-    FOR v_fit IN
-        SELECT k.conname AS name FROM pg_catalog.pg_constraint AS k
-        WHERE k.conrelid = v_sides.live AND k.contype = 'c' AND k.conname LIKE 'dbperf\_fits\_%'
-    LOOP
-        EXECUTE pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', v_sides.live, v_fit.name);
-    END LOOP;
+    PERFORM dbperf.rebuild_unfit(v_sides.live);
     PERFORM dbperf.keep_former_table(v_sides.live, v_sides.shadow);
     EXECUTE pg_catalog.format('DROP TABLE %s', v_sides.shadow);
 END
