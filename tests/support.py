@@ -82,11 +82,15 @@ def dbperf(
 
 
 def rows_hash(conn: psycopg.Connection, tables: Sequence[str]) -> dict[str, tuple[Any, ...]]:
-    """Count and order-independent hash of each table's rows, without the marks of soft delete."""
+    """Count and order-independent hash of each table's rows, without the marks of soft delete.
+
+    The same before and after a rebuild: columns by name, prices as the application reads them.
+    """
     hashes = {}
     for table in tables:
         columns = conn.execute(
-            "SELECT string_agg(format('t.%%I', attname), ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = %s::regclass"
+            "SELECT string_agg(format(CASE atttypid WHEN 'float8'::regtype THEN 't.%%I::numeric(12,4)' ELSE 't.%%I' END, attname), ', ' ORDER BY attname)"
+            " FROM pg_attribute WHERE attrelid = %s::regclass"
             " AND attnum > 0 AND NOT attisdropped AND attname NOT IN ('deleted_at', 'deleted_batch')",
             [table],
         ).fetchone()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,13 @@ def stairs(cluster: Cluster, legacy_template: str) -> str:
     return cluster.dsn(cluster.create_database("dbperf_test_stairs", legacy_template))
 
 
+def _catalogue(conn: psycopg.Connection) -> list[str]:
+    """All of it but the numbers of rebuilds and logs, which go on counting."""
+    lines = [f"{kind}: {row}" for kind, rows in catalogue.dump(conn).items() for row in rows]
+    lines = [line for line in lines if not re.match(r"sequences: .*'dbperf\.(rebuild|maintenance_log)_id_seq", line)]
+    return sorted(re.sub(r"rebuild_log_\d+|'\d+'::xid8", "#", line) for line in lines)
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_each_migration_goes_up_down_and_up_with_rows(stairs: str, number: str) -> None:
     below = f"{int(number) - 1:04d}"
@@ -37,13 +45,14 @@ def test_each_migration_goes_up_down_and_up_with_rows(stairs: str, number: str) 
     with psycopg.connect(stairs, autocommit=True) as conn:
         if below != "0000":
             migrate(stairs, to=below)
-        before, rows = catalogue.dump(conn), rows_hash(conn, legacy.TABLES)
+        before, rows = _catalogue(conn), rows_hash(conn, legacy.TABLES)
         migrate(stairs, to=number)
-        above = catalogue.dump(conn)
+        above = _catalogue(conn)
         assert rollback(stairs, to=below) == [m.id for m in files.migrations() if m.number == number]
-        assert catalogue.dump(conn) == before
+        assert _catalogue(conn) == before
+        assert rows_hash(conn, legacy.TABLES) == rows
         assert migrate(stairs, to=number)
-        assert catalogue.dump(conn) == above
+        assert _catalogue(conn) == above
         assert rows_hash(conn, legacy.TABLES) == rows
 
 

@@ -30,9 +30,10 @@ _RULES: tuple[tuple[str, str], ...] = (
     (rf"COMMENT ON COLUMN {_NAME}\.\w+ IS", "SHARE UPDATE EXCLUSIVE"),
     (rf"COMMENT ON (?:TABLE|VIEW|INDEX) {_NAME}", "SHARE UPDATE EXCLUSIVE"),
     (rf"(?:INSERT INTO|UPDATE|DELETE FROM) {_NAME}", "ROW EXCLUSIVE"),
+    (rf"VACUUM \(ANALYZE\) {_NAME}", "SHARE UPDATE EXCLUSIVE"),
 )
 
-_CALL = re.compile(r"SELECT (?:statement FROM )?dbperf\.(?P<routine>\w+)\(", re.DOTALL)
+_CALL = re.compile(r"(?:CALL |SELECT (?:statement FROM |\* FROM )?)dbperf\.(?P<routine>\w+)\(", re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ BEGIN
     -- history that goes on to where the others are is no stray row's
     v_outside := v_outside AND NOT EXISTS (
         SELECT FROM dbperf.partition_bounds(partition_name.relation) AS b
+        JOIN pg_catalog.pg_class AS c ON c.oid = b.leaf AND c.relname NOT LIKE '%\_outside\_%'
         WHERE NOT b.is_default AND b.lower < partition_name.upper + 12 * v_every AND b.upper > partition_name.lower - 12 * v_every
     );
     v_label := CASE WHEN v_outside THEN 'outside_' ELSE 'p' END || pg_catalog.to_char(partition_name.lower, CASE

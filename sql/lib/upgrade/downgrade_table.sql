@@ -7,7 +7,7 @@ DECLARE
     v_live CONSTANT regclass := dbperf.trading_relation(downgrade_table.name);
     v_back text;
     v_target text;
-    v_rebuild dbperf.rebuild;
+    v_rebuild record;
     v_is_partitioned boolean;
 BEGIN
     SELECT b.* INTO v_rebuild FROM dbperf.rebuild AS b WHERE b.ended_at IS NULL AND v_live IN (b.source, b.target);

@@ -6,7 +6,7 @@ AS $$
 DECLARE
     v_live CONSTANT regclass := dbperf.trading_relation(upgrade_table.name);
     v_target text;
-    v_rebuild dbperf.rebuild;
+    v_rebuild record;
 BEGIN
     SELECT b.* INTO v_rebuild FROM dbperf.rebuild AS b WHERE b.ended_at IS NULL AND v_live IN (b.source, b.target);
     IF v_rebuild.state = 'cut over' THEN
@@ -28,7 +28,8 @@ BEGIN
                 (v_rebuild.copied_at IS NULL, pg_catalog.format('VACUUM (ANALYZE) %s', v_target)),
                 (true, pg_catalog.format('SELECT * FROM dbperf.rebuild_verify(%L)', v_live)),
                 (true, pg_catalog.format('CALL dbperf.rebuild_run(%L)', v_live)),
-                (true, pg_catalog.format('SELECT dbperf.rebuild_cutover(%L)', v_live))
+                (true, pg_catalog.format('SELECT dbperf.rebuild_cutover(%L)', v_live)),
+                (true, pg_catalog.format('CALL dbperf.rebuild_run(%L)', v_live))
         ) AS s (is_needed, statement)
         WHERE s.is_needed;
 END
