@@ -5,15 +5,22 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_sides record;
+    v_tables regclass[];
+    v_attempts integer;
     v_reason text;
 BEGIN
     SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_end.relation) AS s;
-    PERFORM FROM dbperf.rebuild AS b WHERE b.id = v_sides.id FOR UPDATE;
+    -- to tidy up locks the other table for good, and whoever deletes what it references would wait: no pauses then
+    SELECT CASE WHEN b.is_tidy THEN 3 ELSE 1 END INTO v_attempts FROM dbperf.rebuild AS b WHERE b.id = v_sides.id FOR UPDATE;
     PERFORM dbperf.rebuild_tidy(v_sides.live);
-    FOR v_attempt IN 1..3 LOOP
-        v_reason := dbperf.rebuild_try_lock(ARRAY[v_sides.live], 'ACCESS EXCLUSIVE');
+    v_tables := ARRAY[v_sides.live];
+    IF rebuild_end.state = 'finalized' THEN -- to drop a table locks those that it references
+        v_tables := v_tables || v_sides.shadow || ARRAY(SELECT DISTINCT k.confrelid::regclass FROM pg_catalog.pg_constraint AS k WHERE k.conrelid = v_sides.shadow AND k.contype = 'f' AND k.confrelid <> k.conrelid);
+    END IF;
+    FOR v_attempt IN 1..v_attempts LOOP
+        v_reason := dbperf.rebuild_try_lock(v_tables, 'ACCESS EXCLUSIVE');
         EXIT WHEN v_reason IS NULL;
-        PERFORM pg_catalog.pg_sleep(2) WHERE v_attempt < 3; -- let those through who queued behind us
+        PERFORM pg_catalog.pg_sleep(2) WHERE v_attempt < v_attempts; -- let those through who queued behind us
     END LOOP;
     IF v_reason IS NOT NULL THEN
         RAISE EXCEPTION 'the rebuild of % could not be ended', v_sides.live
@@ -26,4 +33,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.rebuild_end(regclass, text) IS
-    'Takes the triggers of a rebuild away from the table that is used, and drops the change log. Locks: ACCESS EXCLUSIVE on the table, for milliseconds, waited for three times 50 ms, 2 s apart (55P03).';
+    'Takes the triggers of a rebuild away from the table that is used, and drops the change log. Locks: ACCESS EXCLUSIVE on the table, to finalize on the other one and those that it references too, for milliseconds, waited for three times 50 ms, 2 s apart (55P03).';

@@ -20,7 +20,7 @@ BEGIN
     ELSIF pg_catalog.jsonb_typeof(rebuild_start.mapping) <> 'object' THEN
         RAISE EXCEPTION 'a mapping has to be a JSON object' USING ERRCODE = 'invalid_parameter_value', HINT = 'Such as {"column of the target": "column of the table"}.';
     END IF;
-    EXECUTE pg_catalog.format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', rebuild_start.target);
+    EXECUTE pg_catalog.format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', rebuild_start.target);
     SELECT pg_catalog.string_agg(o.reason, '; ') INTO v_obstacles
     FROM dbperf.rebuild_obstacles(rebuild_start.relation, rebuild_start.target, rebuild_start.mapping) AS o
     WHERE o.kind NOT IN ('publication', 'unique', 'check', 'foreign key') OR o.kind <> ALL (rebuild_start.accept);
@@ -40,11 +40,6 @@ BEGIN
     FROM pg_catalog.pg_index AS i
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::smallint[])[0:i.indnkeyatts - 1])
     WHERE i.indrelid = rebuild_start.relation AND i.indisprimary;
-    PERFORM dbperf.rebuild_carry(rebuild_start.relation, rebuild_start.target, v_source_columns, v_target_columns);
-    FOR v_fit IN SELECT f.* FROM dbperf.rebuild_fit(rebuild_start.relation, rebuild_start.target, v_source_columns, v_target_columns) AS f LOOP
-        EXECUTE pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (%s)', rebuild_start.target, v_fit.name, v_fit.condition);
-    END LOOP;
-
     INSERT INTO dbperf.rebuild (source, target, target_name, source_columns, target_columns, source_key, target_key, structure, accepted, estimated_rows)
     SELECT rebuild_start.relation, rebuild_start.target, c.relname, v_source_columns, v_target_columns, v_source_key,
            ARRAY(SELECT v_target_columns[pg_catalog.array_position(v_source_columns, k.name)] FROM pg_catalog.unnest(v_source_key) WITH ORDINALITY AS k (name, place) ORDER BY k.place),
@@ -67,13 +62,20 @@ BEGIN
         EXIT WHEN v_reason IS NULL;
         PERFORM pg_catalog.pg_sleep(2) WHERE v_attempt < 3; -- let those through who queued behind us
     END LOOP;
+    IF v_reason IS NULL THEN -- not before the pauses: who deletes what it references has to read it
+        v_reason := dbperf.rebuild_try_lock(ARRAY[rebuild_start.target], 'ACCESS EXCLUSIVE');
+    END IF;
     IF v_reason IS NOT NULL THEN
         RAISE EXCEPTION 'the rebuild of % could not begin', rebuild_start.relation
             USING ERRCODE = 'lock_not_available', DETAIL = v_reason, HINT = 'Nothing was changed. Look for long transactions in pg_stat_activity, then call this again.';
     END IF;
+    PERFORM dbperf.rebuild_carry(rebuild_start.relation, rebuild_start.target, v_source_columns, v_target_columns);
+    FOR v_fit IN SELECT f.* FROM dbperf.rebuild_fit(rebuild_start.relation, rebuild_start.target, v_source_columns, v_target_columns) AS f LOOP
+        EXECUTE pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (%s)', rebuild_start.target, v_fit.name, v_fit.condition);
+    END LOOP;
     PERFORM dbperf.rebuild_guards(rebuild_start.relation, ARRAY(SELECT dbperf.table_tree(rebuild_start.relation)));
 END
 $$;
 
 COMMENT ON FUNCTION dbperf.rebuild_start(regclass, regclass, jsonb, text[]) IS
-    'Begins to rebuild a table as another, empty one, which the author made by hand: checks everything, hands on owner, privileges, row security, policies, comments and defaults, and from now on logs the keys of changed rows. mapping: {"column of the target": "column of the table"} where names differ, null for one that is not copied. accept: kinds of dbperf.rebuild_obstacles(). Raises 55000 with every reason. For a transaction of its own. Locks: ACCESS EXCLUSIVE on the target; at its end SHARE ROW EXCLUSIVE on the table, for milliseconds, waited for three times 50 ms, 2 s apart (55P03).';
+    'Begins to rebuild a table as another, empty one, which the author made by hand: checks everything, hands on owner, privileges, row security, policies, comments and defaults, and from now on logs the keys of changed rows. mapping: {"column of the target": "column of the table"} where names differ, null for one that is not copied. accept: kinds of dbperf.rebuild_obstacles(). Raises 55000 with every reason. For a transaction of its own. Locks: SHARE ROW EXCLUSIVE on the target; at its end the same on the table and ACCESS EXCLUSIVE on the target, for milliseconds, the former waited for three times 50 ms, 2 s apart, the latter once (55P03).';

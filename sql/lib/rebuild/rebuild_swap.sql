@@ -10,6 +10,7 @@ DECLARE
     v_tables regclass[];
     v_statements jsonb;
     v_reason text;
+    v_attempts integer;
     v_statement text;
     v_is_partitioned boolean;
 BEGIN
@@ -17,14 +18,15 @@ BEGIN
         RAISE EXCEPTION 'names are swapped at READ COMMITTED only' USING ERRCODE = 'feature_not_supported', HINT = 'SET default_transaction_isolation = ''read committed''.';
     END IF;
     SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_swap.relation) AS s;
-    PERFORM FROM dbperf.rebuild AS b WHERE b.id = v_sides.id FOR UPDATE;
+    -- to tidy up locks the other table for good, and whoever deletes what it references would wait: no pauses then
+    SELECT CASE WHEN b.is_tidy THEN 3 ELSE 1 END INTO v_attempts FROM dbperf.rebuild AS b WHERE b.id = v_sides.id FOR UPDATE;
     PERFORM dbperf.rebuild_tidy(v_sides.live);
     UPDATE dbperf.rebuild AS b SET swapped_xid = pg_catalog.pg_current_xact_id(), swapped_at = pg_catalog.clock_timestamp(), is_tidy = false
     WHERE b.id = v_sides.id RETURNING b.* INTO v_rebuild;
     PERFORM dbperf.rebuild_check(v_sides.live);
 
-    -- everything that only the other table has to be locked for, while nobody waits
-    EXECUTE pg_catalog.format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', v_sides.shadow);
+    -- everything that only the other table has to be locked for, while nobody waits: who deletes what it references reads it
+    EXECUTE pg_catalog.format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', v_sides.shadow);
     v_is_partitioned := (SELECT c.relkind = 'p' FROM pg_catalog.pg_class AS c WHERE c.oid = v_sides.shadow);
     PERFORM dbperf.rebuild_carry(v_sides.live, v_sides.shadow, v_sides.live_columns, v_sides.shadow_columns);
     PERFORM dbperf.rebuild_guards(v_sides.shadow, ARRAY(SELECT dbperf.table_tree(v_sides.shadow)));
@@ -40,14 +42,14 @@ BEGIN
     -- as readers of views lock them: views first, those that read others before those
     v_tables := ARRAY(SELECT v.view FROM dbperf.rebuild_views(v_sides.live) AS v ORDER BY v.depth DESC)
         || ARRAY(SELECT DISTINCT k.conrelid::regclass FROM pg_catalog.pg_constraint AS k WHERE k.confrelid = v_sides.live AND k.contype = 'f' AND k.conparentid = 0)
-        || v_sides.live;
-    FOR v_attempt IN 1..3 LOOP
+        || v_sides.live || v_sides.shadow;
+    FOR v_attempt IN 1..v_attempts LOOP
         FOR v_round IN 1..20 LOOP
             EXIT WHEN dbperf.rebuild_drain(v_sides.live, 5000) < v_most / 4;
         END LOOP;
         v_reason := dbperf.rebuild_try_lock(v_tables, 'ACCESS EXCLUSIVE');
         EXIT WHEN v_reason IS NULL;
-        PERFORM pg_catalog.pg_sleep(2) WHERE v_attempt < 3; -- let those through who queued behind us
+        PERFORM pg_catalog.pg_sleep(2) WHERE v_attempt < v_attempts; -- let those through who queued behind us
     END LOOP;
     v_reason := coalesce(v_reason, dbperf.rebuild_unready(v_sides.live, v_most));
     IF v_reason IS NOT NULL THEN

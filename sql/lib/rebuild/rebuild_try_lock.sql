@@ -9,6 +9,7 @@ DECLARE
 BEGIN
     SELECT pg_catalog.string_agg(t.relation::text, ', ' ORDER BY t.place) INTO v_tables
     FROM pg_catalog.unnest(rebuild_try_lock.tables) WITH ORDINALITY AS t (relation, place);
+    PERFORM pg_catalog.pg_stat_clear_snapshot(); -- of the last attempt: since when who waits for what has to be of now
     -- no writer queues behind this one; a vacuum by itself is cancelled after 1 s
     PERFORM pg_catalog.set_config('lock_timeout', '5s', true);
     EXECUTE pg_catalog.format('LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE', v_tables);

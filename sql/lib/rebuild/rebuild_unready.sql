@@ -15,6 +15,7 @@ BEGIN
     ELSIF v_length.stuck > 0 AND NOT v_sides.is_cut_over THEN
         RETURN pg_catalog.format('rows with %s keys are kept out of %s by a unique key', v_length.stuck, v_sides.shadow);
     END IF;
+    PERFORM pg_catalog.pg_stat_clear_snapshot();
     -- it would not see all rows of the other table; sessions of roles that this one may not see are left out
     SELECT pg_catalog.format('process %s has a snapshot from %s, before the rows were copied', a.pid, a.xact_start) INTO v_holder
     FROM pg_catalog.pg_stat_activity AS a
