@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import Counter
 from datetime import datetime
 from typing import Any
@@ -13,8 +14,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from dbperf import legacy
 from dbperf.migrations import migrate
-from tests.rebuild_traffic import MARKET_DATA, QUOTE, Shape, Traffic, make_quote
-from tests.shapes import value
+from tests import catalogue
+from tests.rebuild_traffic import MARKET_DATA, NAMES, QUOTE, Shape, Traffic, make_quote
+from tests.shapes import Blocked, value
 from tests.support import Cluster
 
 BUDGET_MS = 150.0
@@ -163,3 +165,238 @@ def test_nothing_is_lost_of_more_rows(cluster: Cluster, shape: Shape, request: p
     migrate(dsn)
     _under_load(dsn, admin_dsn(cluster, dsn), shape, request.config.option.seed, ROWS)
     cluster.drop_database("dbperf_test_rebuild")
+
+
+# -- who stands in the way -------------------------------------------------------------------
+
+
+def _state(conn: psycopg.Connection) -> tuple[Any, ...]:
+    tables = "SELECT relname, relkind FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY oid"
+    triggers = "SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY oid"
+    rebuild = "SELECT state, is_tidy, swapped_at FROM dbperf.rebuild"
+    return tuple(conn.execute(query.encode()).fetchall() for query in (tables, triggers, rebuild))
+
+
+@pytest.mark.parametrize("statement", ["SELECT count(*) FROM {}", "UPDATE {} SET volume = 0 WHERE id = -1"])
+@pytest.mark.superuser
+def test_a_long_transaction_delays_the_cutover_and_nobody_else(
+    trading_db: str, cluster: Cluster, statement: str, request: pytest.FixtureRequest
+) -> None:
+    """Superuser: sees everybody's locks."""
+    shape = MARKET_DATA
+    traffic = Traffic(trading_db, admin_dsn(cluster, trading_db), shape, request.config.option.seed)
+    with prepared(trading_db, shape) as rebuilder, psycopg.connect(trading_db) as idle:
+        traffic.own_what_is_there(rebuilder.conn)
+        rebuilder.start()
+        rebuilder.run()
+        assert rebuilder.verify() == []
+        idle.execute(statement.format(shape.table).encode())
+        before = _state(rebuilder.conn)
+        with traffic.running():
+            with pytest.raises(psycopg.errors.LockNotAvailable) as gave_up:
+                rebuilder.conn.execute("SELECT dbperf.rebuild_cutover('market_data')")
+            assert f"process {idle.info.backend_pid} has held a lock" in str(gave_up.value.diag.message_detail)
+            assert _state(rebuilder.conn) == before
+            idle.rollback()
+            rebuilder.run()
+            rebuilder.cutover()
+            traffic.written(20)
+        settle(traffic, rebuilder)
+        report(traffic, rebuilder)
+
+
+@pytest.mark.superuser
+def test_a_reader_who_goes_while_it_pauses_is_forgotten(
+    trading_db: str, cluster: Cluster, request: pytest.FixtureRequest
+) -> None:
+    """Superuser: sees everybody's locks. The next attempt judges sessions by what they do then."""
+    traffic = Traffic(trading_db, admin_dsn(cluster, trading_db), MARKET_DATA, request.config.option.seed)
+    with prepared(trading_db, MARKET_DATA) as rebuilder, psycopg.connect(trading_db) as reader:
+        rebuilder.start()
+        rebuilder.run()
+        reader.execute("SELECT count(*) FROM market_data")
+        with psycopg.connect(admin_dsn(cluster, trading_db), autocommit=True) as admin, traffic.running():
+            thread = threading.Thread(
+                target=rebuilder.conn.execute, args=["SELECT dbperf.rebuild_cutover('market_data', unverified => true)"]
+            )
+            thread.start()
+            pausing = "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = %s"
+            while not value(admin, pausing, rebuilder.conn.info.backend_pid):
+                assert thread.is_alive()
+            reader.execute("SELECT 1")  # younger than the first look at it, and there at the second
+            reader.rollback()
+            reader.execute("BEGIN")
+            thread.join()
+        assert value(rebuilder.conn, "SELECT state FROM dbperf.rebuild") == "cut over"
+
+
+@SHAPES
+def test_a_snapshot_older_than_the_swap_may_not_write(trading_db: str, shape: Shape) -> None:
+    with prepared(trading_db, shape) as rebuilder:
+        rebuilder.start()
+        rebuilder.run()
+        assert rebuilder.verify() == []
+        for swap, names in ((rebuilder.cutover, NAMES), (rebuilder.revert, shape.names), (rebuilder.cutover, NAMES)):
+            with psycopg.connect(trading_db) as old:
+                old.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+                old.execute("SELECT 1")
+                if swap == rebuilder.revert:
+                    rebuilder.run()
+                else:
+                    assert rebuilder.verify() == []
+                swap()
+                for statement in _writes(rebuilder.conn, shape, names):
+                    with pytest.raises(psycopg.errors.SerializationFailure, match="exchanged after"), old.transaction():
+                        old.execute(statement.encode())
+                old.rollback()
+                for statement in _writes(rebuilder.conn, shape, names):  # a new snapshot
+                    old.execute(statement.encode())
+                old.commit()
+            rebuilder.run()
+            assert rebuilder.verify() == []
+
+
+def _writes(conn: psycopg.Connection, shape: Shape, names: tuple[str, ...]) -> list[str]:
+    """Of the table, and of its first partition."""
+    key, time, instrument, price, _ = names
+    query = "SELECT x::regclass::text FROM dbperf.table_tree(%s) AS x"
+    tables = [shape.table]
+    tables += [row[0] for row in conn.execute(query, [shape.table]) if row[0].endswith("2026_05")]
+    return [
+        statement
+        for table in tables
+        for statement in (
+            f"INSERT INTO {table} ({time}, {instrument}, {price}) VALUES ('2026-05-05', 1, 1.25)",
+            f"UPDATE {table} SET {price} = 1.5 WHERE {key} = 1700",
+            f"UPDATE {table} SET {key} = -{key} WHERE {key} = 1701",
+            f"DELETE FROM {table} WHERE {key} = 1702",
+        )
+    ]
+
+
+def test_a_snapshot_older_than_the_copy_delays_the_cutover(trading_db: str) -> None:
+    """It would not see all rows; it has no lock on the table."""
+    with prepared(trading_db, MARKET_DATA) as rebuilder, psycopg.connect(trading_db) as old:
+        old.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        rebuilder.start()
+        assert old.execute("SELECT 1").fetchone()
+        rebuilder.run()
+        assert rebuilder.verify() == []
+        before = _state(rebuilder.conn)
+        with pytest.raises(psycopg.errors.LockNotAvailable) as gave_up:
+            rebuilder.conn.execute("SELECT dbperf.rebuild_cutover('market_data')")
+        assert "before the rows were copied" in str(gave_up.value.diag.message_detail)
+        assert _state(rebuilder.conn) == before
+        old.rollback()
+        rebuilder.cutover()
+
+
+@pytest.mark.superuser
+@pytest.mark.parametrize("level", [psycopg.IsolationLevel.READ_COMMITTED, psycopg.IsolationLevel.REPEATABLE_READ])
+def test_a_write_that_waited_for_the_swap_is_not_lost(
+    trading_db: str, cluster: Cluster, level: psycopg.IsolationLevel
+) -> None:
+    """Superuser: sees that it waits."""
+    with (
+        prepared(trading_db, MARKET_DATA) as rebuilder,
+        psycopg.connect(trading_db) as writer,
+        psycopg.connect(admin_dsn(cluster, trading_db), autocommit=True) as watch,
+    ):
+        rebuilder.start()
+        rebuilder.run()
+        assert rebuilder.verify() == []
+        writer.isolation_level = level
+        with rebuilder.conn.transaction():
+            rebuilder.cutover()
+            query = b"UPDATE market_data SET price = 7.25 WHERE id = 1700"
+            blocked = Blocked(watch, writer, lambda: writer.execute(query).rowcount)
+        found = blocked.finish()
+        if level is psycopg.IsolationLevel.READ_COMMITTED:
+            assert found == 1
+            writer.commit()
+            assert value(rebuilder.conn, "SELECT price FROM market_data WHERE id = 1700") == 7.25
+        else:
+            assert isinstance(blocked.error, psycopg.errors.SerializationFailure)
+
+
+# -- verify finds what is wrong --------------------------------------------------------------
+
+MUTATIONS = {
+    "differs": "UPDATE {table} SET {price} = {price} + 0.25 WHERE {key} = (SELECT min({key}) FROM {table} WHERE {price} > 0 AND {key} > 10) RETURNING {key}",
+    "missing": "DELETE FROM {table} WHERE {key} = 2000 RETURNING {key}",
+    "differs ": "UPDATE {table} SET {price} = NULL WHERE {key} = (SELECT max({key}) FROM {table} WHERE {price} > 0 AND {key} < 2900) RETURNING {key}",
+    "differs  ": "UPDATE {table} SET {volume} = CASE WHEN {volume} IS NULL THEN 0 END WHERE {key} = 1234 RETURNING {key}",
+    "differs   ": "UPDATE {table} SET {time} = {time} + interval '1 microsecond' WHERE {key} = 1500 RETURNING {key}",
+    "extra": "INSERT INTO {table} ({key}, {time}, {instrument}, {price}) VALUES (777777, '2026-05-05', 1, 1) RETURNING {key}",
+}
+
+
+def _mutate(conn: psycopg.Connection, table: str, names: tuple[str, ...]) -> list[tuple[int, str]]:
+    words = dict(zip(("key", "time", "instrument", "price", "volume"), names, strict=True), table=table)
+    return sorted((value(conn, query.format(**words)), kind.strip()) for kind, query in MUTATIONS.items())
+
+
+def test_verify_finds_every_mutation(trading_db: str) -> None:
+    with prepared(trading_db, MARKET_DATA) as rebuilder:
+        rebuilder.start()
+        rebuilder.run()
+        assert rebuilder.verify() == []
+        wanted = _mutate(rebuilder.conn, "md_next", NAMES)
+        assert sorted((row[0]["id"], row[1]) for row in rebuilder.verify()) == wanted
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+            rebuilder.cutover()
+        rebuilder.conn.execute("UPDATE market_data SET id = id")  # logged, so copied again
+        rebuilder.conn.execute("DELETE FROM md_next WHERE id = 777777")
+        rebuilder.run()
+        assert rebuilder.verify() == []
+        rebuilder.cutover()
+        rebuilder.run()
+        wanted = _mutate(rebuilder.conn, "market_data_old", NAMES)
+        assert sorted((row[0]["id"], row[1]) for row in rebuilder.verify()) == wanted
+
+
+def test_verify_finds_every_mutation_under_other_names(trading_db: str) -> None:
+    with prepared(trading_db, QUOTE) as rebuilder:
+        rebuilder.start()
+        rebuilder.run()
+        assert rebuilder.verify() == []
+        wanted = [row for row in _mutate(rebuilder.conn, "quote_next", NAMES) if row[0] != 1500]
+        found = sorted((row[0]["no"], row[1]) for row in rebuilder.verify())
+        assert [row for row in found if row[0] == 1500] == [(1500, "extra"), (1500, "missing")]  # its key
+        assert [row for row in found if row[0] != 1500] == wanted
+
+
+# -- and back --------------------------------------------------------------------------------
+
+
+def _differences(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    """Without the sequences of dbperf's own tables, which count on."""
+    return {
+        f"{kind}: {row}"
+        for kind in before
+        for row in set(map(str, before[kind])) ^ set(map(str, after[kind]))
+        if not (kind == "sequences" and row.startswith("('dbperf."))
+    }
+
+
+@SHAPES
+def test_an_aborted_rebuild_leaves_the_table_as_it_was(trading_db: str, shape: Shape) -> None:
+    with psycopg.connect(trading_db, autocommit=True) as conn:
+        if shape is QUOTE:
+            make_quote(conn, 3000)
+        before = catalogue.dump(conn)
+    with Rebuilder(trading_db, shape) as rebuilder:
+        rebuilder.prepare()
+        for is_cut_over in (False, True):
+            rebuilder.start()
+            rebuilder.run()
+            if is_cut_over:
+                assert rebuilder.verify() == []
+                rebuilder.cutover()
+                rebuilder.run()
+                rebuilder.revert()
+            rebuilder.abort()
+            rebuilder.conn.execute(f"DROP TABLE {shape.target}".encode())
+            assert _differences(before, catalogue.dump(rebuilder.conn)) == set()
+            rebuilder.conn.execute("DELETE FROM dbperf.partition_policy")
+            rebuilder.prepare()
