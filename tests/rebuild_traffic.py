@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import threading
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -122,6 +123,7 @@ class Writer:
     def transaction(self, conn: psycopg.Connection) -> None:
         """Some changes; the ledger keeps them if they are committed."""
         self._undo: list[tuple[int, Row | None, bool]] = []
+        self._redo: list[tuple[int, Row | None, bool]] = []
         is_committed = False
         try:
             with conn.transaction() as transaction:
@@ -129,6 +131,7 @@ class Writer:
                     self.rng.choices(*zip(*self._changes, strict=True))[0](conn)
                 if self.rng.random() < 0.1:
                     raise psycopg.Rollback(transaction)
+                self._before_commit(conn)
                 is_committed = True
         except BaseException:
             is_committed = False
@@ -136,6 +139,9 @@ class Writer:
         finally:
             if not is_committed:
                 self._take_back()
+
+    def _before_commit(self, conn: psycopg.Connection) -> None:
+        """Last statement."""
 
     def _take_back(self) -> None:
         for key, row, was_deleted in reversed(self._undo):
@@ -148,6 +154,7 @@ class Writer:
 
     def _put(self, key: int, row: Row | None, *, is_deleted: bool = False) -> None:
         self._undo.append((key, self.ledger.rows.get(key), key in self.ledger.deleted))
+        self._redo.append((key, row, is_deleted))
         if row is None:
             del self.ledger.rows[key]
         else:
@@ -305,8 +312,6 @@ ORDER BY 1 DESC LIMIT 1
 class Traffic:
     """Writers, a reader and a sampler of lock waits; `failed` is what must stay empty."""
 
-    writer_class: type[Writer] = Writer
-
     def __init__(self, dsn: str, admin: str, shape: Shape, seed: int, *, writers: int = WRITERS) -> None:
         self.dsn, self.admin, self.shape, self.seed = dsn, admin, shape, seed
         self.months = [datetime(2026, month, 1) for month in (4, 5, 6)]
@@ -314,9 +319,15 @@ class Traffic:
         self.met: Counter[str] = Counter()
         self.failed: list[str] = []
         self.longest: tuple[float, str] = (0.0, "")
-        self.writers = [self.writer_class(self, number) for number in range(writers)]
+        self.writers = [self._writer(number) for number in range(writers)]
         self.untouched = ""
         self._rest = "false"
+
+    def _writer(self, number: int) -> Writer:
+        return Writer(self, number)
+
+    def _beside(self) -> list[Callable[[], None]]:
+        return [self._sample, self._read]
 
     def own_what_is_there(self, conn: psycopg.Connection, *, stride: int = 1) -> None:
         """Share out the rows; of many only some, the rest must stay as it is."""
@@ -331,7 +342,7 @@ class Traffic:
     @contextmanager
     def running(self) -> Iterator[None]:
         self.stop = threading.Event()
-        work: list[Callable[[], None]] = [self._sample, self._read]
+        work = self._beside()
         work += [lambda writer=writer: writer.run(self.stop) for writer in self.writers]  # type: ignore[misc]
         threads = [threading.Thread(target=self._guarded, args=[one]) for one in work]
         for thread in threads:
@@ -342,13 +353,13 @@ class Traffic:
             self.stop.set()
             for thread in threads:
                 thread.join()
-        assert self.failed == []
+        assert not self.failed, self.failed
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
         except Exception as error:
-            self.failed.append(repr(error))
+            self.failed.append("".join(traceback.format_exception(error)))
             self.stop.set()
 
     def written(self, count: int) -> None:
