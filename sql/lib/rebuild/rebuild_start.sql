@@ -56,26 +56,29 @@ BEGIN
     EXECUTE pg_catalog.format('GRANT INSERT ON dbperf.rebuild_log_%s TO %I', v_id, (
         SELECT pg_catalog.pg_get_userbyid(p.proowner) FROM pg_catalog.pg_proc AS p WHERE p.oid = 'dbperf.rebuild_log_changes()'::regprocedure
     ));
-    -- last, because writers wait for it: until the transaction ends, which is now
-    FOR v_attempt IN 1..3 LOOP
-        v_reason := dbperf.rebuild_try_lock(ARRAY[rebuild_start.relation], 'SHARE ROW EXCLUSIVE');
+    FOR v_attempt IN 1..3 LOOP -- for this lock nobody waits, not even a DELETE of what the target references
+        v_reason := dbperf.rebuild_try_lock(ARRAY[rebuild_start.relation], 'SHARE UPDATE EXCLUSIVE');
         EXIT WHEN v_reason IS NULL;
-        PERFORM pg_catalog.pg_sleep(2) WHERE v_attempt < 3; -- let those through who queued behind us
+        PERFORM pg_catalog.pg_sleep(2) WHERE v_attempt < 3;
     END LOOP;
-    IF v_reason IS NULL THEN -- not before the pauses: who deletes what it references has to read it
+    IF v_reason IS NULL THEN
         v_reason := dbperf.rebuild_try_lock(ARRAY[rebuild_start.target], 'ACCESS EXCLUSIVE');
+    END IF;
+    IF v_reason IS NULL THEN
+        PERFORM dbperf.rebuild_carry(rebuild_start.relation, rebuild_start.target, v_source_columns, v_target_columns);
+        FOR v_fit IN SELECT f.* FROM dbperf.rebuild_fit(rebuild_start.relation, rebuild_start.target, v_source_columns, v_target_columns) AS f LOOP
+            EXECUTE pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (%s)', rebuild_start.target, v_fit.name, v_fit.condition);
+        END LOOP;
+        -- last, because writers wait for it: until the transaction ends, which is now
+        v_reason := dbperf.rebuild_try_lock(ARRAY[rebuild_start.relation], 'SHARE ROW EXCLUSIVE');
     END IF;
     IF v_reason IS NOT NULL THEN
         RAISE EXCEPTION 'the rebuild of % could not begin', rebuild_start.relation
             USING ERRCODE = 'lock_not_available', DETAIL = v_reason, HINT = 'Nothing was changed. Look for long transactions in pg_stat_activity, then call this again.';
     END IF;
-    PERFORM dbperf.rebuild_carry(rebuild_start.relation, rebuild_start.target, v_source_columns, v_target_columns);
-    FOR v_fit IN SELECT f.* FROM dbperf.rebuild_fit(rebuild_start.relation, rebuild_start.target, v_source_columns, v_target_columns) AS f LOOP
-        EXECUTE pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (%s)', rebuild_start.target, v_fit.name, v_fit.condition);
-    END LOOP;
     PERFORM dbperf.rebuild_guards(rebuild_start.relation, ARRAY(SELECT dbperf.table_tree(rebuild_start.relation)));
 END
 $$;
 
 COMMENT ON FUNCTION dbperf.rebuild_start(regclass, regclass, jsonb, text[]) IS
-    'Begins to rebuild a table as another, empty one, which the author made by hand: checks everything, hands on owner, privileges, row security, policies, comments and defaults, and from now on logs the keys of changed rows. mapping: {"column of the target": "column of the table"} where names differ, null for one that is not copied. accept: kinds of dbperf.rebuild_obstacles(). Raises 55000 with every reason. For a transaction of its own. Locks: SHARE ROW EXCLUSIVE on the target; at its end the same on the table and ACCESS EXCLUSIVE on the target, for milliseconds, the former waited for three times 50 ms, 2 s apart, the latter once (55P03).';
+    'Begins to rebuild a table as another, empty one, which the author made by hand: checks everything, hands on owner, privileges, row security, policies, comments and defaults, and from now on logs the keys of changed rows. mapping: {"column of the target": "column of the table"} where names differ, null for one that is not copied. accept: kinds of dbperf.rebuild_obstacles(). Raises 55000 with every reason. For a transaction of its own. Locks: SHARE ROW EXCLUSIVE on the target; at its end the same on the table and ACCESS EXCLUSIVE on the target, for milliseconds, each waited for 50 ms, and not while an older transaction has written the table, for which it looks three times, 2 s apart (55P03).';

@@ -54,7 +54,8 @@ BEGIN
     v_reason := coalesce(v_reason, dbperf.rebuild_unready(v_sides.live, v_most));
     IF v_reason IS NOT NULL THEN
         RAISE EXCEPTION 'the names of % and % could not be swapped', v_sides.live, v_sides.shadow
-            USING ERRCODE = 'lock_not_available', DETAIL = v_reason, HINT = 'Nothing was changed; call this again.';
+            USING ERRCODE = 'lock_not_available', DETAIL = v_reason, HINT = CASE WHEN v_attempts = 1 THEN pg_catalog.format('Nothing was changed; CALL dbperf.rebuild_run(%L), which tidies up after the last swap, then call this again.', v_sides.live)
+                         ELSE 'Nothing was changed; call this again.' END;
     END IF;
 
     -- from here on everybody waits
@@ -83,4 +84,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.rebuild_swap(regclass) IS
-    'Lets the table that was kept in step take the place of the one that was used, and the other way round: applies the last changes, swaps names of tables and indexes, and lets views, triggers, sequences, publications and foreign keys of others follow. Raises 55P03, with nothing changed, if a lock is not to be had in three times 50 ms, 2 s apart, or an older snapshot is still in use. Locks: ACCESS EXCLUSIVE on the table, its views and the tables that reference it, for milliseconds, until the transaction ends.';
+    'Lets the table that was kept in step take the place of the one that was used, and the other way round: applies the last changes, swaps names of tables and indexes, and lets views, triggers, sequences, publications and foreign keys of others follow. Raises 55P03, with nothing changed, if a lock is not to be had in three times 50 ms, 2 s apart (once, if dbperf.rebuild_run() has not tidied up after the last swap), or an older snapshot is still in use. Locks: ACCESS EXCLUSIVE on the table, its views and the tables that reference it, for milliseconds, until the transaction ends.';
