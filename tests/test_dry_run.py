@@ -56,10 +56,10 @@ def test_it_changes_nothing_and_shows_every_statement(legacy_db: str) -> None:
     assert sum(line.startswith("-- lock:") for line in lines) == len(statements)
 
 
-def test_on_an_empty_and_on_a_current_database(empty_db: str, migrated_db: str) -> None:
+def test_on_an_empty_and_on_a_current_database(empty_db: str, upgraded_db: str) -> None:
     lines = migrate(empty_db, dry_run=True)
     assert "DROP INDEX CONCURRENTLY public.ix_market_data_instrument;" in lines
-    assert run_dbperf("migrate", "--dry-run", dsn=migrated_db).stdout == "-- nothing to do\n"
+    assert run_dbperf("migrate", "--dry-run", dsn=upgraded_db).stdout == "-- nothing to do\n"
 
 
 def test_what_it_shows_is_what_runs(legacy_db: str) -> None:
@@ -171,7 +171,7 @@ def test_concurrent_statements_take_the_locks_that_are_shown(legacy_db: str, tab
 
 def test_plans_take_no_lock_on_the_tables(legacy_db: str) -> None:
     """They only look; what they return takes the locks."""
-    migrate(legacy_db, to="0006")
+    migrate(legacy_db, to="0010")
     with session.open_session(legacy_db, lambda text: None) as conn:
         for migration in files.migrations():
             for plan in () if migration.transactional else (*migration.statements, *migration.rollback):

@@ -36,7 +36,8 @@ BEGIN
     UPDATE dbperf.rebuild AS b
     SET copied_rows = b.copied_rows + v_rows, copied_to = coalesce(v_to, b.copied_to),
         copying_took = b.copying_took + (pg_catalog.clock_timestamp() - v_started),
-        copied_at = CASE WHEN v_rows < rebuild_copy.batch_size THEN pg_catalog.clock_timestamp() END
+        -- by the batch after the last one: then that is committed, and whoever's snapshot is newer sees all of it
+        copied_at = CASE WHEN v_rows = 0 THEN pg_catalog.clock_timestamp() END
     WHERE b.id = v_sides.id;
     RETURN v_rows;
 END

@@ -56,6 +56,12 @@ BEGIN
     EXECUTE pg_catalog.format('GRANT INSERT ON dbperf.rebuild_log_%s TO %I', v_id, (
         SELECT pg_catalog.pg_get_userbyid(p.proowner) FROM pg_catalog.pg_proc AS p WHERE p.oid = 'dbperf.rebuild_log_changes()'::regprocedure
     ));
+    EXECUTE pg_catalog.format('COMMENT ON SEQUENCE dbperf.rebuild_log_%1$s_id_seq IS ''Numbers the rows of dbperf.rebuild_log_%1$s.''', v_id);
+    EXECUTE pg_catalog.format('COMMENT ON COLUMN dbperf.rebuild_log_%s.id IS ''In the order in which they were written, which is not that of the commits.''', v_id);
+    EXECUTE pg_catalog.format('COMMENT ON COLUMN dbperf.rebuild_log_%s.stuck IS ''True if a unique key of the other table keeps the row out.''', v_id);
+    FOR v_place IN 1..pg_catalog.cardinality(v_source_key) LOOP
+        EXECUTE pg_catalog.format('COMMENT ON COLUMN dbperf.rebuild_log_%s.k%s IS %L', v_id, v_place, pg_catalog.format('Key: %I.', v_source_key[v_place]));
+    END LOOP;
     FOR v_attempt IN 1..3 LOOP -- for this lock nobody waits, not even a DELETE of what the target references
         v_reason := dbperf.rebuild_try_lock(ARRAY[rebuild_start.relation], 'SHARE UPDATE EXCLUSIVE');
         EXIT WHEN v_reason IS NULL;
