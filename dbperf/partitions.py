@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,6 +30,7 @@ from dbperf.errors import (
     sentence,
 )
 from dbperf.integrity import qualified
+from dbperf.migrations.run import own_errors
 from dbperf.migrations.session import Notify, refuse_shared_sessions, search_path, sibling, value
 
 _LIST = """
@@ -212,6 +214,25 @@ def ensure(conn: psycopg.Connection, table: str, at: datetime) -> str:
             if isinstance(error, pg_errors.ObjectNotInPrerequisiteState | pg_errors.ProgramLimitExceeded):
                 raise PartitionError(sentence(error)) from None
             raise
+
+
+def cover(conn: psycopg.Connection, table: str, times: Iterable[datetime]) -> int:
+    """Make the partitions of *table* that rows of these *times* need, however far from now: one for each interval.
+
+    For who loads history; a writer that meets an odd time calls `ensure`, which has bounds. On a connection of its own,
+    as `ensure`; returns how many were missing. A table without a policy needs none.
+    """
+    moments = sorted({at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at for at in times})
+    name = qualified(conn, table)
+    with psycopg.connect(sibling(conn), autocommit=True) as own, own_errors():
+        if value(own, "SELECT to_regclass('dbperf.partition_policy')") is None:
+            return 0
+        rows = own.execute("SELECT statement FROM dbperf.missing_partitions(%s, %s::timestamp[])", [name, moments])
+        statements = [row[0] for row in rows]
+        own.execute("SET statement_timeout = 0")
+        for statement in statements:
+            own.execute("CALL dbperf.run_online(%s)", [statement])
+    return len(statements)
 
 
 def drain_default(conn: psycopg.Connection, table: str) -> int:

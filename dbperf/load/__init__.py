@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -11,14 +12,22 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from dbperf import partitions
 from dbperf.copy import CopyResult, copy_rows
 from dbperf.copy.encoding import CATALOG, Column
 from dbperf.errors import FileError, RowError, UsageError, sentence
 from dbperf.load.csvfile import CsvFile
 from dbperf.load.values import FieldParser, parser
+from dbperf.migrations.session import value
 
 #: What bar files call the columns of a tick.
 ALIASES = {"open": "open_price", "high": "high_price", "low": "low_price", "close": "price"}
+
+_PARTITION_COLUMN = """
+SELECT a.attname::text FROM pg_catalog.pg_partitioned_table AS t
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.partrelid AND a.attnum = (t.partattrs::smallint[])[0]
+WHERE t.partrelid = to_regclass(%s) AND t.partstrat = 'r' AND t.partnatts = 1
+"""
 
 #: As the COLUMN of ``--map``: leave the field out.
 IGNORE = "-"
@@ -99,7 +108,8 @@ def load(
 ) -> LoadResult:
     """Load the CSV file *path* in one transaction.
 
-    Empty fields are NULL. Times without an offset are UTC.
+    Empty fields are NULL. Times without an offset are UTC. Partitions that the rows need are made first, on a
+    connection of their own, and stay even if the file does not; not with *dry_run*.
 
     Args:
         conn: a connection, in autocommit or in the caller's transaction.
@@ -116,9 +126,38 @@ def load(
     columns = _columns(conn, options.table)
     targets = _targets(file, columns, options)
     _check_instrument(columns, targets, options)
+    if path.is_file() and not options.dry_run:
+        _make_partitions(conn, path, columns, targets, options)
     with conn.transaction(force_rollback=options.dry_run):
         instrument, created = _instrument(conn, options) if options.instrument else (None, False)
         return _Loading(file, columns, targets, instrument, options).run(conn, created)
+
+
+def _make_partitions(
+    conn: psycopg.Connection,
+    path: Path,
+    columns: Sequence[Column],
+    targets: Sequence[tuple[int, str]],
+    options: Options,
+) -> None:
+    """Let every row of the file find its partition; reads the times once more than the rest."""
+    key = value(conn, _PARTITION_COLUMN, options.table)
+    fields = [(position, name) for position, name in targets if name == key]
+    if not fields:
+        return
+    position, name = fields[0]
+    field = parser(next(column for column in columns if column.name == name), rounds=False)
+    hours: set[dt.datetime] = set()
+    for record in CsvFile(path).records():
+        try:
+            at = field.parse(record[position])
+        except (ValueError, ArithmeticError):
+            continue  # said, with its line, when the rows are read
+        if isinstance(at, dt.datetime):
+            hours.add(at.replace(minute=0, second=0, microsecond=0))
+        elif isinstance(at, dt.date):
+            hours.add(dt.datetime(at.year, at.month, at.day))
+    partitions.cover(conn, options.table, hours)
 
 
 def _columns(conn: psycopg.Connection, table: str) -> list[Column]:

@@ -13,7 +13,7 @@ DECLARE
     v_column name;
     v_at timestamp without time zone;
     v_value text;
-    v_gap record;
+    v_times timestamp without time zone[] := '{}';
 BEGIN
     SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_missing_partitions.relation) AS s;
     SELECT p.* INTO v_policy FROM dbperf.partition_policy AS p WHERE p.relation = v_sides.shadow;
@@ -34,16 +34,10 @@ BEGIN
             RAISE EXCEPTION 'a row of % has the time %: no partition holds it', v_sides.live, v_value
                 USING ERRCODE = 'check_violation', HINT = 'Correct the row, or give the target a partition FROM (MINVALUE) or TO (MAXVALUE).';
         END IF;
-        FOR v_gap IN
-            SELECT g.lower, g.upper
-            FROM dbperf.partition_gaps(v_sides.shadow, v_policy.every, v_at, v_at + interval '1 microsecond') AS g
-            WHERE g.lower <= v_at AND v_at < g.upper
-        LOOP
-            statement := pg_catalog.format('SELECT dbperf.create_partition(%L, %L, %L)', v_sides.shadow, v_gap.lower, v_gap.upper);
-            RETURN NEXT;
-        END LOOP;
+        v_times := v_times || v_at;
         v_at := dbperf.partition_floor(v_policy.every, v_at);
     END LOOP;
+    RETURN QUERY SELECT m.statement FROM dbperf.missing_partitions(v_sides.shadow, v_times) AS m;
 END
 $$;
 

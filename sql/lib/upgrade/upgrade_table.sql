@@ -29,7 +29,7 @@ BEGIN
                 (true, pg_catalog.format('SELECT * FROM dbperf.rebuild_verify(%L)', v_live)),
                 (true, pg_catalog.format('CALL dbperf.rebuild_run(%L)', v_live)),
                 (true, pg_catalog.format('SELECT dbperf.rebuild_cutover(%L)', v_live)),
-                (true, pg_catalog.format('CALL dbperf.rebuild_run(%L)', v_live))
+                (true, pg_catalog.format('CALL dbperf.maintain(%L)', v_live)) -- between the rows and now; and what the swap left
         ) AS s (is_needed, statement)
         WHERE s.is_needed;
 END
