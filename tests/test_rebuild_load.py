@@ -157,6 +157,7 @@ def test_nothing_is_lost_under_load(
     _under_load(trading_db, admin_dsn(cluster, trading_db), shape, request.config.option.seed, 3000)
 
 
+@pytest.mark.chaos
 @SHAPES
 @pytest.mark.superuser
 def test_swaps_at_once_one_after_the_other(
@@ -207,6 +208,7 @@ def _state(conn: psycopg.Connection) -> tuple[Any, ...]:
     return tuple(conn.execute(query.encode()).fetchall() for query in (tables, triggers, rebuild))
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("statement", ["SELECT count(*) FROM {}", "UPDATE {} SET volume = 0 WHERE id = -1"])
 @pytest.mark.superuser
 def test_a_long_transaction_delays_the_cutover_and_nobody_else(
@@ -235,6 +237,7 @@ def test_a_long_transaction_delays_the_cutover_and_nobody_else(
         report(traffic, rebuilder)
 
 
+@pytest.mark.chaos
 @pytest.mark.superuser
 def test_a_reader_who_goes_while_it_pauses_is_forgotten(
     trading_db: str, cluster: Cluster, request: pytest.FixtureRequest
