@@ -139,11 +139,13 @@ def revert(conn: psycopg.Connection, table: str, *, wait: timedelta = timedelta(
 
 def finalize(conn: psycopg.Connection, table: str) -> None:
     """Drop the way back: the table as it was, whose rows are all in the one that is used."""
+    run(conn, table)
     _call(conn, "SELECT dbperf.rebuild_finalize(%s)", [qualified(conn, table)])
 
 
 def abort(conn: psycopg.Connection, table: str) -> None:
     """End a rebuild that is not cut over; *table* is as it was, the target stays as a copy."""
+    _call(conn, "CALL dbperf.rebuild_settle(%s)", [qualified(conn, table)])
     _call(conn, "SELECT dbperf.rebuild_abort(%s)", [qualified(conn, table)])
 
 

@@ -169,8 +169,8 @@ def test_another_applications_numbers_do_not_block_an_adoption(legacy_db: str) -
         assert status(conn).code == 1
 
 
-def test_grants_to_a_reader_are_no_drift(trading_db: str) -> None:
-    with psycopg.connect(trading_db, autocommit=True) as conn:
+def test_grants_to_a_reader_are_no_drift(upgraded_db: str) -> None:
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
         conn.execute("GRANT USAGE ON SCHEMA dbperf TO PUBLIC")
         conn.execute("GRANT SELECT ON ALL TABLES IN SCHEMA dbperf TO PUBLIC")
         conn.execute("SET quote_all_identifiers = on")

@@ -12,10 +12,10 @@ from tests.support import rows_hash
 
 #: Rows and hashes of `legacy create --ticks 500 --instruments 5`, on every version alike.
 EXPECTED = {
-    "instruments": "-3160368906076605761",
-    "alert_rules": "-9127139886750368110",
-    "market_data": "-64626196805576384044",
-    "alert_logs": "12282216687592765843",
+    "instruments": "12680619490122621507",
+    "alert_rules": "21327194744279659009",
+    "market_data": "93636533280929008953",
+    "alert_logs": "-15029297832890000768",
 }
 
 

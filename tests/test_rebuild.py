@@ -14,7 +14,7 @@ from psycopg import errors
 from dbperf import rebuild
 from dbperf.errors import LockedError, RebuildError
 from dbperf.migrations.session import open_session
-from tests.shapes import value
+from tests.shapes import Blocked, value
 from tests.support import dbperf as run_dbperf
 from tests.test_pooler import Pooler, pooler
 
@@ -367,3 +367,71 @@ def test_a_publication_that_is_accepted_follows(conn: psycopg.Connection) -> Non
     conn.execute("SELECT dbperf.rebuild_cutover('tick')")
     assert conn.execute("SELECT tablename FROM pg_publication_tables").fetchall() != []
     assert value(conn, "SELECT prrelid = 'tick'::regclass FROM pg_publication_rel")
+
+
+# -- who comes at the same time --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    ["CALL dbperf.rebuild_run('tick')", "SELECT dbperf.rebuild_abort('tick')", "SELECT dbperf.rebuild_cutover('tick')"],
+)
+def test_what_waited_for_a_swap_sees_that_it_happened(migrated_db: str, conn: psycopg.Connection, waiting: str) -> None:
+    """Or a drain would take the rows of the table that is used for those of its copy."""
+    start(conn)
+    ready(conn)
+    with psycopg.connect(migrated_db) as swapping, psycopg.connect(migrated_db, autocommit=True) as other:
+        swapping.execute("SELECT dbperf.rebuild_cutover('tick')")
+        swapping.execute("UPDATE tick SET note = 'mine' WHERE id <= 10; DELETE FROM tick WHERE id = 11")
+        blocked = Blocked(conn, other, lambda: other.execute(waiting.encode()))
+        swapping.commit()
+        blocked.finish()
+    assert value(conn, "SELECT count(*) FROM tick WHERE note = 'mine'") == 10
+    assert value(conn, "SELECT count(*) FROM tick") == 299
+    assert value(conn, "SELECT state FROM dbperf.rebuild") == "cut over"
+    ready(conn)
+    conn.execute("SELECT dbperf.rebuild_revert('tick')")
+    assert value(conn, "SELECT count(*) FROM tick WHERE note = 'mine'") == 10
+    assert value(conn, "SELECT count(*) FROM tick") == 299
+
+
+def test_values_that_change_places_do_not_stick(conn: psycopg.Connection) -> None:
+    conn.execute(
+        """
+        CREATE TABLE place (id integer PRIMARY KEY, n integer NOT NULL UNIQUE); INSERT INTO place SELECT g, g FROM generate_series(1, 3000) AS g;
+        CREATE TABLE place_next (id bigint PRIMARY KEY, n integer NOT NULL UNIQUE)
+        """
+    )
+    conn.execute("SELECT dbperf.rebuild_start('place', 'place_next')")
+    conn.execute("CALL dbperf.rebuild_run('place')")
+    conn.execute("UPDATE place SET n = n - 1")
+    conn.execute("CALL dbperf.rebuild_run('place', 500)")
+    assert conn.execute("SELECT * FROM dbperf.rebuild_verify('place')").fetchall() == []
+    conn.execute("SELECT dbperf.rebuild_cutover('place')")
+    conn.execute("UPDATE place SET n = -n")
+    conn.execute("SELECT dbperf.rebuild_revert('place')")
+    assert value(conn, "SELECT count(*) FROM place") == 3000
+
+
+def test_writes_that_no_trigger_logged_stop_the_swap(conn: psycopg.Connection) -> None:
+    start(conn)
+    ready(conn)
+    conn.execute("ALTER TABLE tick DISABLE TRIGGER dbperf_rebuild_insert")
+    with pytest.raises(errors.ObjectNotInPrerequisiteState, match="were not all logged"):
+        conn.execute("SELECT dbperf.rebuild_cutover('tick')")
+
+
+def test_whatever_the_session_shows(migrated_db: str, conn: psycopg.Connection) -> None:
+    conn.execute(
+        "CREATE TABLE f (id double precision PRIMARY KEY, t timestamptz); INSERT INTO f VALUES (0.1::float8 + 0.2, '2026-05-01 00:00+00'), (0.3, NULL)"
+    )
+    conn.execute("CREATE TABLE f_next (LIKE f INCLUDING ALL)")
+    conn.execute(
+        "SET extra_float_digits = 0; SET TimeZone = 'Asia/Kolkata'; SET DateStyle = 'SQL, DMY'; SET IntervalStyle = 'sql_standard'"
+    )
+    conn.execute("SELECT dbperf.rebuild_start('f', 'f_next')")
+    conn.execute("CALL dbperf.rebuild_run('f')")
+    conn.execute("UPDATE f SET t = now()")
+    conn.execute("CALL dbperf.rebuild_run('f')")
+    assert conn.execute("SELECT * FROM dbperf.rebuild_verify('f')").fetchall() == []
+    assert value(conn, "SELECT verified_rows FROM dbperf.rebuild") == 2

@@ -22,6 +22,7 @@ WITHOUT_SEARCH_PATH: dict[str, str] = dict.fromkeys(
         "maintain_table",
         "purge",
         "rebuild_run",
+        "rebuild_settle",
         "restrict_cascades",
         "restore_cascades",
         "run_key_plans",

@@ -6,6 +6,7 @@ AS $$
 DECLARE
     v_sides record;
 BEGIN
+    PERFORM dbperf.rebuild_hold(rebuild_abort.relation);
     SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_abort.relation) AS s;
     IF v_sides.is_cut_over THEN
         RAISE EXCEPTION '% is cut over', v_sides.live

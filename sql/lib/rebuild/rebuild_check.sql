@@ -14,6 +14,14 @@ BEGIN
         RAISE EXCEPTION 'columns of % or % were changed since the rebuild began', v_rebuild.source, v_rebuild.target
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Put them back as they were, or abort the rebuild and start it anew.';
     END IF;
+    SELECT pg_catalog.string_agg(t.relation::text, ', ') INTO v_obstacles
+    FROM dbperf.table_tree(v_sides.live) AS t (relation)
+    WHERE 4 > (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger AS g WHERE g.tgrelid = t.relation AND g.tgname LIKE 'dbperf\_rebuild\_%' AND g.tgenabled = 'A');
+    IF v_obstacles IS NOT NULL THEN
+        RAISE EXCEPTION 'changes of % were not all logged', v_obstacles
+            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = 'Triggers dbperf_rebuild_* are missing or disabled, or a partition was attached by hand.',
+                  HINT = 'What was written meanwhile is in one table only: put the triggers back and verify, or abort.';
+    END IF;
     SELECT pg_catalog.string_agg(o.reason, '; ') INTO v_obstacles
     FROM (
         SELECT d.* FROM dbperf.rebuild_dependent_obstacles(v_sides.live, v_sides.shadow) AS d

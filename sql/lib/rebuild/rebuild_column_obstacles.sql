@@ -28,6 +28,21 @@ BEGIN
         LEFT JOIN pg_catalog.pg_attribute AS s ON s.attrelid = rebuild_column_obstacles.relation AND s.attname = p.source_column
         WHERE t.attrelid = rebuild_column_obstacles.target AND t.attnum > 0 AND NOT t.attisdropped AND t.attnotnull AND t.attgenerated = ''
           AND (s.attname IS NOT NULL AND NOT s.attnotnull OR s.attname IS NULL AND NOT t.atthasdef AND t.attidentity = '');
+    RETURN QUERY -- numbers go on where they are only if they come from the same place
+        SELECT 'column', pg_catalog.format('column %I of %s does not take its numbers from where %I of %s does', t.attname, rebuild_column_obstacles.target, s.attname, rebuild_column_obstacles.relation)
+        FROM dbperf.rebuild_pairs(rebuild_column_obstacles.relation, rebuild_column_obstacles.target, rebuild_column_obstacles.mapping) AS p
+        JOIN pg_catalog.pg_attribute AS s ON s.attrelid = rebuild_column_obstacles.relation AND s.attname = p.source_column
+        JOIN pg_catalog.pg_attribute AS t ON t.attrelid = rebuild_column_obstacles.target AND t.attname = p.target_column
+        LEFT JOIN pg_catalog.pg_attrdef AS f ON f.adrelid = s.attrelid AND f.adnum = s.attnum
+        LEFT JOIN pg_catalog.pg_attrdef AS g ON g.adrelid = t.attrelid AND g.adnum = t.attnum
+        WHERE (s.attidentity <> '') <> (t.attidentity <> '')
+           OR pg_catalog.pg_get_expr(f.adbin, f.adrelid) LIKE 'nextval(%' AND g.adbin IS NOT NULL AND pg_catalog.pg_get_expr(g.adbin, g.adrelid) <> pg_catalog.pg_get_expr(f.adbin, f.adrelid);
+    RETURN QUERY
+        SELECT 'column', pg_catalog.format('column %I of %s is generated, and %s has no generated column of this name', s.attname, rebuild_column_obstacles.relation, rebuild_column_obstacles.target)
+        FROM pg_catalog.pg_attribute AS s
+        WHERE s.attrelid = rebuild_column_obstacles.relation AND NOT s.attisdropped AND s.attgenerated <> '' AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_attribute AS t WHERE t.attrelid = rebuild_column_obstacles.target AND t.attname = s.attname AND t.attgenerated <> '' AND NOT t.attisdropped
+        );
     RETURN QUERY -- there and, for revert, back
         SELECT 'column', pg_catalog.format('%s does not become %s in column %I', pg_catalog.format_type(s.atttypid, s.atttypmod), pg_catalog.format_type(t.atttypid, t.atttypmod), t.attname)
         FROM dbperf.rebuild_pairs(rebuild_column_obstacles.relation, rebuild_column_obstacles.target, rebuild_column_obstacles.mapping) AS p

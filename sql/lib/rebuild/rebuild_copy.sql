@@ -6,6 +6,7 @@ SET row_security = off -- a policy must not hide a row
 SET timezone = 'UTC' -- keys are remembered as text
 SET datestyle = 'ISO, YMD'
 SET extra_float_digits = 1
+SET intervalstyle = 'postgres'
 AS $$
 DECLARE
     v_started CONSTANT timestamp with time zone := pg_catalog.clock_timestamp();
@@ -14,11 +15,11 @@ DECLARE
     v_rows integer;
     v_to text[];
 BEGIN
+    PERFORM dbperf.rebuild_hold(rebuild_copy.relation);
     SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_copy.relation) AS s;
-    -- also against a second worker
-    SELECT b.copied_to INTO v_from FROM dbperf.rebuild AS b WHERE b.id = v_sides.id AND b.copied_at IS NULL FOR UPDATE;
+    SELECT b.copied_to INTO v_from FROM dbperf.rebuild AS b WHERE b.id = v_sides.id AND b.copied_at IS NULL;
     IF NOT FOUND THEN
-        RETURN 0;
+        RETURN NULL;
     END IF;
     -- one statement, one snapshot; what is there already came by the log, and is as new or will come again
     EXECUTE pg_catalog.format(
@@ -35,13 +36,11 @@ BEGIN
 
     UPDATE dbperf.rebuild AS b
     SET copied_rows = b.copied_rows + v_rows, copied_to = coalesce(v_to, b.copied_to),
-        copying_took = b.copying_took + (pg_catalog.clock_timestamp() - v_started),
-        -- by the batch after the last one: then that is committed, and whoever's snapshot is newer sees all of it
-        copied_at = CASE WHEN v_rows = 0 THEN pg_catalog.clock_timestamp() END
+        copying_took = b.copying_took + (pg_catalog.clock_timestamp() - v_started)
     WHERE b.id = v_sides.id;
     RETURN v_rows;
 END
 $$;
 
 COMMENT ON FUNCTION dbperf.rebuild_copy(regclass, integer) IS
-    'Copies the next rows in the order of the key, and remembers how far it is in the same transaction; returns how many it read. For a transaction of its own, at READ COMMITTED. Locks: ACCESS SHARE on the one table, ROW EXCLUSIVE on the other, FOR KEY SHARE on rows that they reference.';
+    'Copies the next rows in the order of the key, and remembers how far it is in the same transaction; returns how many it read, NULL if all are copied already. For a transaction of its own, at READ COMMITTED. Locks: ACCESS SHARE on the one table, ROW EXCLUSIVE on the other, FOR KEY SHARE on rows that they reference.';

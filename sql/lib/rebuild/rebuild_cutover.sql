@@ -6,6 +6,7 @@ AS $$
 DECLARE
     v_rebuild dbperf.rebuild;
 BEGIN
+    PERFORM dbperf.rebuild_hold(rebuild_cutover.relation);
     SELECT b.* INTO v_rebuild FROM dbperf.rebuild_sides(rebuild_cutover.relation) AS s JOIN dbperf.rebuild AS b ON b.id = s.id;
     IF v_rebuild.state = 'cut over' THEN
         RAISE NOTICE '% is cut over already', rebuild_cutover.relation;

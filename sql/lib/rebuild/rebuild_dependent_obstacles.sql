@@ -7,7 +7,15 @@ BEGIN
     RETURN QUERY
         SELECT 'publication', pg_catalog.format('%s is published by %I: its subscribers have to be told first', rebuild_dependent_obstacles.relation, p.pubname)
         FROM pg_catalog.pg_publication_rel AS r JOIN pg_catalog.pg_publication AS p ON p.oid = r.prpubid
-        WHERE r.prrelid = rebuild_dependent_obstacles.relation;
+        WHERE r.prrelid = rebuild_dependent_obstacles.relation
+        UNION ALL
+        SELECT 'publication', pg_catalog.format('%s is published by %I, which publishes the copy and the log as well', rebuild_dependent_obstacles.relation, p.pubname)
+        FROM pg_catalog.pg_publication AS p WHERE p.puballtables
+           OR EXISTS (SELECT FROM pg_catalog.pg_publication_namespace AS n JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.pnnspid WHERE n.pnpubid = p.oid AND c.oid = rebuild_dependent_obstacles.relation)
+        UNION ALL
+        SELECT 'filter', pg_catalog.format('publication %I has a row filter or a list of columns for %s', p.pubname, rebuild_dependent_obstacles.relation)
+        FROM pg_catalog.pg_publication_rel AS r JOIN pg_catalog.pg_publication AS p ON p.oid = r.prpubid
+        WHERE r.prrelid = rebuild_dependent_obstacles.relation AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL);
     RETURN QUERY
         SELECT 'trigger', pg_catalog.format('trigger %I of %s cannot stand on a partitioned table', g.tgname, rebuild_dependent_obstacles.relation)
         FROM pg_catalog.pg_trigger AS g

@@ -3,6 +3,10 @@ RETURNS integer
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
 SET row_security = off -- a policy must not hide a row
+SET timezone = 'UTC' -- keys are remembered as text
+SET datestyle = 'ISO, YMD'
+SET extra_float_digits = 1
+SET intervalstyle = 'postgres'
 AS $$
 DECLARE
     v_sides record;
@@ -12,8 +16,8 @@ DECLARE
     v_inserted bigint;
     v_from text;
 BEGIN
+    PERFORM dbperf.rebuild_hold(rebuild_drain.relation);
     SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_drain.relation) AS s;
-    PERFORM FROM dbperf.rebuild AS b WHERE b.id = v_sides.id FOR UPDATE; -- one at a time
     -- What is visible, never up to a number: entries are committed in another order than they are numbered. Of one key the
     -- order is the same, because its rows were locked: so the oldest first.
     EXECUTE pg_catalog.format(

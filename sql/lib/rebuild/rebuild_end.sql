@@ -9,10 +9,15 @@ DECLARE
     v_attempts integer;
     v_reason text;
 BEGIN
+    PERFORM dbperf.rebuild_hold(rebuild_end.relation);
     SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_end.relation) AS s;
     -- to tidy up locks the other table for good, and whoever deletes what it references would wait: no pauses then
-    SELECT CASE WHEN b.is_tidy THEN 3 ELSE 1 END INTO v_attempts FROM dbperf.rebuild AS b WHERE b.id = v_sides.id FOR UPDATE;
+    SELECT CASE WHEN b.is_tidy THEN 3 ELSE 1 END INTO v_attempts FROM dbperf.rebuild AS b WHERE b.id = v_sides.id;
     PERFORM dbperf.rebuild_tidy(v_sides.live);
+    IF EXISTS (SELECT FROM dbperf.rebuild AS b WHERE b.id = v_sides.id AND b.afterwards <> '{}') THEN
+        RAISE EXCEPTION 'the last swap of % left work to be done', v_sides.live
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = pg_catalog.format('CALL dbperf.rebuild_run(%L) does it.', v_sides.live);
+    END IF;
     v_tables := ARRAY[v_sides.live];
     IF rebuild_end.state = 'finalized' THEN -- to drop a table locks those that it references
         v_tables := v_tables || v_sides.shadow || ARRAY(SELECT DISTINCT k.confrelid::regclass FROM pg_catalog.pg_constraint AS k WHERE k.conrelid = v_sides.shadow AND k.contype = 'f' AND k.confrelid <> k.conrelid);

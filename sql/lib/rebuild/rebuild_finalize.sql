@@ -6,6 +6,7 @@ AS $$
 DECLARE
     v_sides record;
 BEGIN
+    PERFORM dbperf.rebuild_hold(rebuild_finalize.relation);
     SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_finalize.relation) AS s;
     IF NOT v_sides.is_cut_over THEN
         RAISE EXCEPTION '% is not cut over', v_sides.live

@@ -17,7 +17,7 @@ BEGIN
                 'CREATE TRIGGER dbperf_rebuild_%s AFTER %s ON %s REFERENCING %s FOR EACH STATEMENT%s EXECUTE FUNCTION dbperf.rebuild_log_changes(%L, %L, %L)',
                 pg_catalog.lower(e.event), e.event, v_table, e.transition,
                 -- what the swap itself writes is the last that comes by the log
-                CASE WHEN v_xid IS NOT NULL THEN pg_catalog.format(' WHEN (pg_catalog.pg_current_xact_id_if_assigned() IS DISTINCT FROM %L::xid8)', v_xid) END, v_sides.log,
+                CASE WHEN v_xid IS NOT NULL THEN pg_catalog.format(' WHEN (pg_catalog.pg_current_xact_id_if_assigned() IS DISTINCT FROM %L::xid8 OR pg_catalog.current_setting(''dbperf.swapping'', true) IS DISTINCT FROM ''yes'')', v_xid) END, v_sides.log,
                 (SELECT pg_catalog.string_agg('k' || i, ', ' ORDER BY i) FROM pg_catalog.generate_series(1, pg_catalog.cardinality(v_sides.live_key)) AS i),
                 dbperf.rebuild_columns(CASE WHEN rebuild_guards.relation = v_sides.live THEN v_sides.live_key ELSE v_sides.shadow_key END)
             )
@@ -31,6 +31,12 @@ BEGIN
                 ' EXECUTE FUNCTION dbperf.rebuild_refuse_snapshot()', v_table, v_xid
             )
             WHERE v_xid IS NOT NULL
+        LOOP
+            EXECUTE v_statement;
+        END LOOP;
+        FOR v_statement IN -- also for session_replication_role = replica
+            SELECT pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', v_table, g.tgname) FROM pg_catalog.pg_trigger AS g
+            WHERE g.tgrelid = v_table AND g.tgname LIKE 'dbperf\_rebuild\_%'
         LOOP
             EXECUTE v_statement;
         END LOOP;

@@ -17,7 +17,7 @@ BEGIN
         FROM pg_catalog.pg_constraint AS k
         WHERE k.conrelid = rebuild_key_obstacles.relation AND k.contype = 'f' AND k.conparentid = 0 AND NOT EXISTS (
             SELECT FROM pg_catalog.pg_constraint AS x
-            WHERE x.conrelid = rebuild_key_obstacles.target AND x.contype = 'f' AND x.confrelid = k.confrelid AND x.confkey = k.confkey AND x.convalidated
+            WHERE x.conrelid = rebuild_key_obstacles.target AND x.contype = 'f' AND x.confrelid = k.confrelid AND x.confkey = k.confkey AND x.convalidated AND (x.condeferrable, x.condeferred, x.confmatchtype) = (k.condeferrable, k.condeferred, k.confmatchtype)
               AND x.conkey = ARRAY(SELECT (v_numbers ->> u.n::text)::smallint FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (n, place) ORDER BY u.place)
         );
     RETURN QUERY
@@ -37,6 +37,18 @@ BEGIN
             SELECT FROM pg_catalog.pg_constraint AS x
             WHERE x.conrelid = rebuild_key_obstacles.target AND x.contype = k.contype AND x.conname = k.conname
         );
+    RETURN QUERY -- ON CONFLICT cannot do with them
+        SELECT 'key', pg_catalog.format('%s has a deferrable unique or exclusion constraint, %I', k.conrelid::regclass, k.conname)
+        FROM pg_catalog.pg_constraint AS k
+        WHERE k.conrelid IN (rebuild_key_obstacles.relation, rebuild_key_obstacles.target) AND k.contype IN ('p', 'u', 'x') AND k.condeferrable;
+    RETURN QUERY -- rows are found by their keys, compared as they are
+        SELECT 'key', pg_catalog.format('%I of %s and %I of %s cannot be compared', s.attname, rebuild_key_obstacles.relation, t.attname, rebuild_key_obstacles.target)
+        FROM pg_catalog.pg_index AS i
+        JOIN pg_catalog.pg_attribute AS s ON s.attrelid = i.indrelid AND s.attnum = ANY ((i.indkey::smallint[])[0:i.indnkeyatts - 1])
+        JOIN dbperf.rebuild_pairs(rebuild_key_obstacles.relation, rebuild_key_obstacles.target, rebuild_key_obstacles.mapping) AS p ON p.source_column = s.attname
+        JOIN pg_catalog.pg_attribute AS t ON t.attrelid = rebuild_key_obstacles.target AND t.attname = p.target_column
+        WHERE i.indrelid = rebuild_key_obstacles.relation AND i.indisprimary AND s.atttypid <> t.atttypid
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_operator AS o WHERE o.oprname = '=' AND o.oprleft = t.atttypid AND o.oprright = s.atttypid);
     RETURN QUERY -- who references the table has to reference the other one
         SELECT 'reference', CASE WHEN c.relkind <> 'r' THEN pg_catalog.format('%I of the partitioned table %s references %s', k.conname, k.conrelid::regclass, rebuild_key_obstacles.relation)
                                  ELSE pg_catalog.format('%I of %s references columns of %s that are no unique key of %s', k.conname, k.conrelid::regclass, rebuild_key_obstacles.relation, rebuild_key_obstacles.target) END

@@ -7,7 +7,7 @@ BEGIN
     RETURN QUERY
         SELECT s.attname, t.attname
         FROM pg_catalog.pg_attribute AS t
-        JOIN pg_catalog.pg_attribute AS s ON s.attrelid = rebuild_pairs.relation AND s.attnum > 0 AND NOT s.attisdropped
+        JOIN pg_catalog.pg_attribute AS s ON s.attrelid = rebuild_pairs.relation AND s.attnum > 0 AND NOT s.attisdropped AND s.attgenerated = ''
             AND s.attname = CASE WHEN rebuild_pairs.mapping ? t.attname THEN rebuild_pairs.mapping ->> t.attname ELSE t.attname END
         WHERE t.attrelid = rebuild_pairs.target AND t.attnum > 0 AND NOT t.attisdropped AND t.attgenerated = ''
         ORDER BY t.attnum;

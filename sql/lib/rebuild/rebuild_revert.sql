@@ -4,6 +4,7 @@ LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM dbperf.rebuild_hold(rebuild_revert.relation);
     IF NOT (SELECT s.is_cut_over FROM dbperf.rebuild_sides(rebuild_revert.relation) AS s) THEN
         RAISE NOTICE '% is not cut over', rebuild_revert.relation;
         RETURN;

@@ -11,19 +11,14 @@ DECLARE
     v_drained integer;
     v_is_copied boolean;
     v_retries integer := 0;
+    v_pauses integer := 0;
     v_state text;
     v_message text;
 BEGIN
     IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.<>) 'read committed' THEN
         RAISE EXCEPTION 'a rebuild runs at READ COMMITTED only' USING ERRCODE = 'feature_not_supported', HINT = 'SET default_transaction_isolation = ''read committed''.';
     END IF;
-    CALL dbperf.run_online(pg_catalog.format('SELECT dbperf.rebuild_tidy(%L)', rebuild_run.relation));
-    FOREACH v_statement IN ARRAY (SELECT b.afterwards FROM dbperf.rebuild_sides(rebuild_run.relation) AS s JOIN dbperf.rebuild AS b ON b.id OPERATOR(pg_catalog.=) s.id) LOOP
-        CALL dbperf.run_online(v_statement);
-        UPDATE dbperf.rebuild AS b SET afterwards = pg_catalog.array_remove(b.afterwards, v_statement)
-        FROM dbperf.rebuild_sides(rebuild_run.relation) AS s WHERE b.id OPERATOR(pg_catalog.=) s.id;
-        COMMIT;
-    END LOOP;
+    CALL dbperf.rebuild_settle(rebuild_run.relation);
     LOOP
         v_copied := 0;
         v_drained := 0;
@@ -32,18 +27,23 @@ BEGIN
         v_reason := dbperf.rebuild_pause(rebuild_run.relation);
         COMMIT;
         BEGIN
-            v_drained := dbperf.rebuild_drain(rebuild_run.relation, v_size);
+            v_drained := dbperf.rebuild_drain(rebuild_run.relation, greatest(rebuild_run.batch_size, 100));
         EXCEPTION WHEN check_violation OR lock_not_available OR deadlock_detected THEN
             GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;
         END;
         COMMIT;
-        IF v_state IS NULL AND v_reason IS NULL AND v_drained OPERATOR(pg_catalog.<) v_size THEN -- changes first: the log must not outgrow us
+        IF v_state IS NULL AND (v_reason IS NULL OR v_pauses OPERATOR(pg_catalog.>=) 5) AND v_drained OPERATOR(pg_catalog.<) greatest(rebuild_run.batch_size, 100) THEN -- changes first: the log must not outgrow us
             BEGIN
                 v_copied := dbperf.rebuild_copy(rebuild_run.relation, v_size);
             EXCEPTION WHEN check_violation OR lock_not_available OR deadlock_detected THEN
                 GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;
             END;
             COMMIT;
+            IF v_state IS NULL AND v_copied OPERATOR(pg_catalog.<) v_size THEN -- what comes after it comes by the log
+                PERFORM dbperf.rebuild_copied(rebuild_run.relation);
+                COMMIT;
+            END IF;
+            v_copied := coalesce(v_copied, 0);
         END IF;
 
         IF v_state IS NOT NULL THEN
@@ -62,7 +62,8 @@ BEGIN
         v_retries := 0;
 
         SELECT b.copied_at IS NOT NULL INTO v_is_copied FROM dbperf.rebuild_sides(rebuild_run.relation) AS s JOIN dbperf.rebuild AS b ON b.id OPERATOR(pg_catalog.=) s.id;
-        EXIT WHEN v_is_copied AND v_copied OPERATOR(pg_catalog.=) 0 AND v_drained OPERATOR(pg_catalog.<) greatest(v_size OPERATOR(pg_catalog./) 5, 1);
+        -- what writers add while one batch is applied does not get less: the swap does the rest
+        EXIT WHEN v_is_copied AND v_copied OPERATOR(pg_catalog.=) 0 AND v_drained OPERATOR(pg_catalog.<) greatest(rebuild_run.batch_size OPERATOR(pg_catalog./) 5, 100);
         -- batches of 0.1 s at most: they hold locks on rows that are referenced
         IF v_copied OPERATOR(pg_catalog.>) 0 AND pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) v_started OPERATOR(pg_catalog.>) interval '200 milliseconds' THEN
             v_size := greatest(v_size OPERATOR(pg_catalog./) 2, 100);
@@ -73,11 +74,13 @@ BEGIN
             v_said := pg_catalog.clock_timestamp();
             RAISE NOTICE '%', (SELECT dbperf.rebuild_summary(s.id) FROM dbperf.rebuild_sides(rebuild_run.relation) AS s);
         END IF;
-        IF v_reason IS NOT NULL THEN
+        v_pauses := CASE WHEN v_reason IS NULL OR v_copied OPERATOR(pg_catalog.>) 0 THEN 0 ELSE v_pauses OPERATOR(pg_catalog.+) 1 END;
+        IF v_reason IS NOT NULL THEN -- five times at most for each batch: others may wait for each other for ever
             PERFORM pg_catalog.pg_sleep(0.2);
         END IF;
         COMMIT;
     END LOOP;
+    CALL dbperf.run_online(pg_catalog.format('SELECT dbperf.rebuild_unstick(%L)', rebuild_run.relation));
     CALL dbperf.run_online(pg_catalog.format('SELECT dbperf.rebuild_analyze(%L)', rebuild_run.relation));
 END
 $$;

@@ -28,7 +28,10 @@ BEGIN
     ));
     EXECUTE pg_catalog.format('COMMENT ON TABLE %s IS %L', v_side, pg_catalog.format(
         'dbperf: all rows of the keys of which %s can hold only one; set aside when the rebuild was reverted.', v_sides.live));
-    EXECUTE pg_catalog.format('DELETE FROM %s AS g WHERE g.stuck', v_sides.log);
+    EXECUTE pg_catalog.format('ALTER TABLE %s OWNER TO %I', v_side, (SELECT pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class AS c WHERE c.oid = v_sides.live));
+    EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', v_side); -- its owner's to grant, whatever default privileges say
+    -- once the other table is used again, the target gets what that has
+    EXECUTE pg_catalog.format('UPDATE %s AS g SET stuck = false WHERE g.stuck', v_sides.log);
     RAISE WARNING 'kept: rows of % keys that are there more than once are in table %', v_stuck, v_side;
 END
 $$;

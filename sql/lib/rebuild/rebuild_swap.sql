@@ -17,9 +17,10 @@ BEGIN
     IF pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'names are swapped at READ COMMITTED only' USING ERRCODE = 'feature_not_supported', HINT = 'SET default_transaction_isolation = ''read committed''.';
     END IF;
+    PERFORM dbperf.rebuild_hold(rebuild_swap.relation);
     SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_swap.relation) AS s;
     -- to tidy up locks the other table for good, and whoever deletes what it references would wait: no pauses then
-    SELECT CASE WHEN b.is_tidy THEN 3 ELSE 1 END INTO v_attempts FROM dbperf.rebuild AS b WHERE b.id = v_sides.id FOR UPDATE;
+    SELECT CASE WHEN b.is_tidy THEN 3 ELSE 1 END INTO v_attempts FROM dbperf.rebuild AS b WHERE b.id = v_sides.id;
     PERFORM dbperf.rebuild_tidy(v_sides.live);
     UPDATE dbperf.rebuild AS b SET swapped_xid = pg_catalog.pg_current_xact_id(), swapped_at = pg_catalog.clock_timestamp(), is_tidy = false
     WHERE b.id = v_sides.id RETURNING b.* INTO v_rebuild;
@@ -43,6 +44,7 @@ BEGIN
     v_tables := ARRAY(SELECT v.view FROM dbperf.rebuild_views(v_sides.live) AS v ORDER BY v.depth DESC)
         || ARRAY(SELECT DISTINCT k.conrelid::regclass FROM pg_catalog.pg_constraint AS k WHERE k.confrelid = v_sides.live AND k.contype = 'f' AND k.conparentid = 0)
         || v_sides.live || v_sides.shadow;
+    PERFORM pg_catalog.set_config('dbperf.swapping', 'yes', true); -- what it writes itself is not logged
     FOR v_attempt IN 1..v_attempts LOOP
         FOR v_round IN 1..20 LOOP
             EXIT WHEN dbperf.rebuild_drain(v_sides.live, 5000) < v_most / 4;
@@ -59,7 +61,9 @@ BEGIN
     END IF;
 
     -- from here on everybody waits
-    PERFORM dbperf.rebuild_drain(v_sides.live, 1000000);
+    PERFORM dbperf.rebuild_drain(v_sides.live, 2147483647);
+    PERFORM dbperf.rebuild_unstick(v_sides.live);
+    PERFORM pg_catalog.set_config('dbperf.swapping', '', true);
     DELETE FROM dbperf.delete_ticket AS t WHERE t.xid = pg_catalog.pg_current_xact_id() AND t.relation = v_sides.shadow;
     IF NOT v_is_partitioned THEN
         PERFORM dbperf.make_soft_delete_guards(v_sides.shadow, ARRAY[v_sides.shadow]);
@@ -75,7 +79,7 @@ BEGIN
     PERFORM dbperf.rebuild_follow(v_sides.live, v_sides.shadow);
     UPDATE dbperf.rebuild AS b
     SET state = CASE WHEN v_sides.is_cut_over THEN 'copying' ELSE 'cut over' END, verified_at = NULL, verified_rows = NULL, differences = NULL,
-        afterwards = ARRAY(SELECT s.value ->> 1 FROM pg_catalog.jsonb_array_elements(v_statements) AS s WHERE s.value ->> 0 = '3')
+        afterwards = b.afterwards || ARRAY(SELECT s.value ->> 1 FROM pg_catalog.jsonb_array_elements(v_statements) AS s WHERE s.value ->> 0 = '3')
     WHERE b.id = v_sides.id;
     IF dbperf.active_view(v_sides.shadow) IS NOT NULL AND NOT v_is_partitioned THEN
         PERFORM dbperf.make_active_view(v_sides.shadow); -- its trigger

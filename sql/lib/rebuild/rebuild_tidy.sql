@@ -8,8 +8,9 @@ DECLARE
     v_sides record;
     v_trigger name;
 BEGIN
+    PERFORM dbperf.rebuild_hold(rebuild_tidy.relation);
     SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_tidy.relation) AS s;
-    PERFORM FROM dbperf.rebuild AS b WHERE b.id = v_sides.id AND NOT b.is_tidy FOR UPDATE;
+    PERFORM FROM dbperf.rebuild AS b WHERE b.id = v_sides.id AND NOT b.is_tidy;
     IF NOT FOUND THEN
         RETURN;
     END IF;

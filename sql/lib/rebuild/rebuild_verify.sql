@@ -6,6 +6,7 @@ SET row_security = off -- a policy must not hide a row
 SET timezone = 'UTC' -- keys are remembered as text
 SET datestyle = 'ISO, YMD'
 SET extra_float_digits = 1
+SET intervalstyle = 'postgres'
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE

@@ -13,6 +13,9 @@ BEGIN
         SELECT 2, pg_catalog.format('COMMENT ON %s IS %L', CASE WHEN d.objsubid = 0 THEN pg_catalog.format('VIEW %s', rebuild_view_statements.view) ELSE pg_catalog.format('COLUMN %s.%I', rebuild_view_statements.view, a.attname) END, d.description)
         FROM pg_catalog.pg_description AS d LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.objoid AND a.attnum = d.objsubid
         WHERE d.classoid = 'pg_catalog.pg_class'::regclass AND d.objoid = rebuild_view_statements.view
+        UNION ALL -- default privileges are not what it had
+        SELECT 2, pg_catalog.format('REVOKE ALL ON %s FROM %s', rebuild_view_statements.view, CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END)
+        FROM pg_catalog.pg_default_acl AS a CROSS JOIN LATERAL pg_catalog.aclexplode(a.defaclacl) AS x WHERE a.defaclobjtype = 'r' AND x.grantee <> a.defaclrole
         UNION ALL
         SELECT 3, pg_catalog.format('GRANT %s%s ON %s TO %s%s', x.privilege_type, CASE WHEN x.column_name IS NOT NULL THEN pg_catalog.format(' (%I)', x.column_name) END, rebuild_view_statements.view,
                                     CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END, CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' END)

@@ -11,11 +11,15 @@ BEGIN
             -- what an adopted table has beyond those of the application, and the marks of soft delete
             SELECT 1 AS place, a.attnum AS number, pg_catalog.format('ALTER TABLE %s ADD COLUMN %I %s%s%s', complete_target.target, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
                 (SELECT pg_catalog.format(' COLLATE %I.%I', n.nspname, l.collname) FROM pg_catalog.pg_collation AS l JOIN pg_catalog.pg_namespace AS n ON n.oid = l.collnamespace JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid WHERE l.oid = a.attcollation AND a.attcollation <> y.typcollation),
-                CASE WHEN a.attgenerated = 's' THEN pg_catalog.format(' GENERATED ALWAYS AS (%s) STORED', pg_catalog.pg_get_expr(f.adbin, f.adrelid)) WHEN a.attnotnull THEN ' NOT NULL' END) AS statement
+                CASE WHEN a.attgenerated <> '' THEN pg_catalog.format(' GENERATED ALWAYS AS (%s) %s', pg_catalog.pg_get_expr(f.adbin, f.adrelid), CASE a.attgenerated WHEN 's' THEN 'STORED' ELSE 'VIRTUAL' END) WHEN a.attnotnull THEN ' NOT NULL' END) AS statement
             FROM pg_catalog.pg_attribute AS a
             LEFT JOIN pg_catalog.pg_attrdef AS f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
             WHERE a.attrelid = complete_target.live AND a.attnum > 0 AND NOT a.attisdropped
               AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute AS t WHERE t.attrelid = complete_target.target AND t.attname = a.attname AND NOT t.attisdropped)
+            UNION ALL -- as numbers came
+            SELECT 1, a.attnum, pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I ADD GENERATED %s AS IDENTITY', complete_target.target, a.attname, CASE a.attidentity WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END)
+            FROM pg_catalog.pg_attribute AS a
+            WHERE a.attrelid = complete_target.live AND a.attnum > 0 AND NOT a.attisdropped AND a.attidentity <> ''
             UNION ALL -- settled money stays what it is
             SELECT 2, a.attnum, pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I TYPE %s', complete_target.target, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod))
             FROM dbperf.settled_column AS c

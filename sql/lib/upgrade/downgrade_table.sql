@@ -4,12 +4,19 @@ LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_live CONSTANT regclass := dbperf.trading_relation(downgrade_table.name);
+    v_live CONSTANT regclass := dbperf.trading_relation(downgrade_table.name); -- NULL if it was dropped
     v_back text;
     v_target text;
     v_rebuild record;
     v_is_partitioned boolean;
 BEGIN
+    IF v_live IS NULL THEN -- somebody dropped it
+        RETURN QUERY
+            SELECT pg_catalog.format('SELECT dbperf.rebuild_forget(%s)', b.id)
+            FROM dbperf.rebuild AS b
+            WHERE b.ended_at IS NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = CASE b.state WHEN 'cut over' THEN b.target ELSE b.source END);
+        RETURN;
+    END IF;
     SELECT b.* INTO v_rebuild FROM dbperf.rebuild AS b WHERE b.ended_at IS NULL AND v_live IN (b.source, b.target);
     v_is_partitioned := (SELECT c.relkind = 'p' FROM pg_catalog.pg_class AS c WHERE c.oid = v_live);
     SELECT pg_catalog.format('%I.%I', n.nspname, dbperf.cut_name(c.relname, 50) || '_next'), pg_catalog.format('%I.%I', n.nspname, dbperf.cut_name(c.relname, 50) || '_back')

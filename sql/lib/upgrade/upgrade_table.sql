@@ -21,7 +21,8 @@ BEGIN
     RETURN QUERY
         SELECT s.statement FROM (
             VALUES
-                (pg_catalog.to_regclass(v_target) IS NULL, pg_catalog.format('SELECT dbperf.make_%s(%L, %L)', upgrade_table.name, v_live, v_target)),
+                (v_rebuild.id IS NULL AND pg_catalog.to_regclass(v_target) IS NOT NULL, pg_catalog.format('SELECT dbperf.drop_target(%L)', v_target)), -- of one that was aborted or refused
+                (v_rebuild.id IS NULL, pg_catalog.format('SELECT dbperf.make_%s(%L, %L)', upgrade_table.name, v_live, v_target)),
                 (v_rebuild.id IS NULL, pg_catalog.format('CALL dbperf.maintain(%L)', v_target)),
                 (v_rebuild.id IS NULL, pg_catalog.format('SELECT dbperf.rebuild_start(%L, %L)', v_live, v_target)),
                 (true, pg_catalog.format('CALL dbperf.rebuild_run(%L)', v_live)),

@@ -1,0 +1,18 @@
+CREATE OR REPLACE PROCEDURE dbperf.rebuild_settle(relation regclass)
+LANGUAGE plpgsql -- no SET search_path: a procedure that has one cannot COMMIT
+AS $$
+DECLARE
+    v_statement text;
+BEGIN
+    CALL dbperf.run_online(pg_catalog.format('SELECT dbperf.rebuild_tidy(%L)', rebuild_settle.relation));
+    FOREACH v_statement IN ARRAY (SELECT b.afterwards FROM dbperf.rebuild_sides(rebuild_settle.relation) AS s JOIN dbperf.rebuild AS b ON b.id OPERATOR(pg_catalog.=) s.id) LOOP
+        CALL dbperf.run_online(v_statement);
+        UPDATE dbperf.rebuild AS b SET afterwards = pg_catalog.array_remove(b.afterwards, v_statement)
+        FROM dbperf.rebuild_sides(rebuild_settle.relation) AS s WHERE b.id OPERATOR(pg_catalog.=) s.id;
+        COMMIT;
+    END LOOP;
+END
+$$;
+
+COMMENT ON PROCEDURE dbperf.rebuild_settle(regclass) IS
+    'Does what the last swap left to be done while nobody waits: triggers of the table that is not used any more go, foreign keys of others are validated, partitions get their names. Locks: as dbperf.rebuild_tidy(); SHARE UPDATE EXCLUSIVE on tables that reference it; ACCESS EXCLUSIVE on partitions that are renamed, for milliseconds.';
