@@ -8,6 +8,7 @@ says about the rows as they are afterwards.
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, ClassVar, NamedTuple
@@ -513,6 +514,9 @@ class Deletions(RuleBasedStateMachine):
             self.commit_of(s, turn) if turn.commits else s.end()
 
 
+#: To make a failing example smaller takes five minutes: DBPERF_SHRINK=1 asks for it.
+PHASES = (hypothesis.Phase.generate, *([hypothesis.Phase.shrink] if "DBPERF_SHRINK" in os.environ else []))
+
 SHAPES = (
     Shape("ordinary", families=True),
     Shape("partitioned_children", frozenset({"cold", "hot"})),
@@ -543,6 +547,6 @@ def test_deletions_follow_the_model(
     machine = type("Deletions", (Deletions,), {"world": world, "sessions": actors, "observer": observer.conn})
     settings = hypothesis.settings(
         max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, database=None, print_blob=False,
-        suppress_health_check=list(hypothesis.HealthCheck),
+        suppress_health_check=list(hypothesis.HealthCheck), phases=PHASES,
     )  # fmt: skip
     run_state_machine_as_test(hypothesis.seed(f"{request.config.option.seed} {shape.name}")(machine), settings=settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -30,14 +31,13 @@ def pooler(scratch: Path) -> Iterator[Pooler]:
         message = "PgBouncer is not installed: apt-get install pgbouncer"
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
     with ExitStack() as stack:
-        yield lambda dsn, mode: stack.enter_context(_pgbouncer(program, scratch / mode, dsn, mode))
+        yield lambda dsn, mode: stack.enter_context(_pgbouncer(program, Path(tempfile.mkdtemp(dir=scratch)), dsn, mode))
 
 
 @contextmanager
 def _pgbouncer(program: str, place: Path, dsn: str, mode: str) -> Iterator[str]:
     given = conninfo_to_dict(dsn)
     runner = binaries.account()
-    place.mkdir()
     os.chown(place, runner.uid, runner.gid)
     (place / "users").write_text(f'"{OWNER}" ""\n')
     (place / "pgbouncer.ini").write_text(

@@ -134,6 +134,17 @@ def _as_floats(rows: list[tuple[object, ...]]) -> list[list[object]]:
     return [[float(v) if isinstance(v, Decimal) else v for v in row] for row in rows]
 
 
+def test_an_instrument_is_deleted_with_its_ticks(upgraded_db: str) -> None:
+    """The copy that is only kept in step does not count."""
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("SELECT dbperf.soft_delete('instruments', 'id = 3', 'delisted', \"cascade\" => true)")
+        assert value(conn, "SELECT count(*) FROM market_data_active WHERE instrument_id = 3") == 0
+        conn.execute("CALL dbperf.rebuild_run('market_data')")
+        assert conn.execute("SELECT * FROM dbperf.rebuild_verify('market_data')").fetchall() == []
+        conn.execute("SELECT dbperf.undelete((SELECT max(batch) FROM dbperf.deletion))")
+        assert value(conn, "SELECT count(*) FROM market_data_active WHERE instrument_id = 3") > 0
+
+
 def test_loading_history_makes_its_partitions(upgraded_db: str, tmp_path: Path) -> None:
     file = tmp_path / "bars.csv"
     lines = [f"2022-{month:02}-10 10:00:00,{month}.5,1" for month in (1, 2, 7)]

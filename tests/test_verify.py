@@ -14,6 +14,7 @@ from psycopg import errors
 from dbperf import legacy
 from dbperf.migrations import migrate, rollback
 from tests import catalogue
+from tests.conftest import BEFORE_REBUILDS
 from tests.shapes import make, value
 from tests.support import Cluster
 from tests.support import dbperf as run_dbperf
@@ -216,7 +217,7 @@ def test_integrity_from_the_command_line(trading: psycopg.Connection) -> None:
 def test_rollback_keeps_deleted_rows_beside_the_tables(legacy_db: str) -> None:
     with psycopg.connect(legacy_db, autocommit=True) as conn:
         before = catalogue.dump(conn)
-        migrate(legacy_db)
+        migrate(legacy_db, to=BEFORE_REBUILDS)
         conn.execute("SELECT dbperf.soft_delete('instruments', 'id = 3', 'delisted', \"cascade\" => true)")
         kept = {
             t: conn.execute(f"SELECT * FROM {t} WHERE deleted_at IS NOT NULL ORDER BY id".encode()).fetchall()
@@ -232,7 +233,7 @@ def test_rollback_keeps_deleted_rows_beside_the_tables(legacy_db: str) -> None:
             assert f"kept: the deleted rows of public.{table} are in table public.{table}_deleted" in notices
         assert value(conn, "SELECT min(reason) FROM dbperf_deletion") == "delisted"
         assert any("dbperf_deletion" in notice for notice in notices)
-        migrate(legacy_db)
+        migrate(legacy_db, to=BEFORE_REBUILDS)
         conn.execute("DELETE FROM market_data WHERE id = (SELECT max(id) FROM market_data)")
         rollback(legacy_db, to="0000")
         assert value(conn, "SELECT count(*) FROM market_data_deleted_2") == 1
@@ -257,7 +258,7 @@ def test_rollback_refuses_while_other_tables_depend_on_it(trading: psycopg.Conne
 
 def test_deleted_rows_below_live_orphans_stop_a_rollback(legacy_db: str) -> None:
     """A tick that arrived after its instrument was deleted still needs the instrument's row."""
-    migrate(legacy_db)
+    migrate(legacy_db, to=BEFORE_REBUILDS)
     with psycopg.connect(legacy_db, autocommit=True) as conn:
         conn.execute("SELECT dbperf.soft_delete('instruments', 'id = 3', NULL, true)")
         conn.execute('INSERT INTO market_data ("timestamp", instrument_id, price) VALUES (now(), 3, 1)')

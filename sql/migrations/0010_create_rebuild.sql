@@ -41,6 +41,9 @@ CREATE UNIQUE INDEX IF NOT EXISTS rebuild_source_idx ON dbperf.rebuild (source) 
 
 CREATE UNIQUE INDEX IF NOT EXISTS rebuild_target_idx ON dbperf.rebuild (target) WHERE ended_at IS NULL;
 
+-- soft_delete() runs as its caller, and does not count what is only a copy; who has no USAGE on the schema sees nothing
+GRANT SELECT ON dbperf.rebuild TO PUBLIC;
+
 COMMENT ON TABLE dbperf.rebuild IS
     'Tables that are, or were, replaced by another one while they were written to. See dbperf.rebuild_start().';
 
