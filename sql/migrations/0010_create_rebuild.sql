@@ -1,4 +1,5 @@
--- What a rebuild remembers, so that it survives anything. Touches no table of anybody else.
+-- What a rebuild remembers, so that it survives anything. Touches no table of anybody else. Everybody may read it who has
+-- USAGE on the schema: soft_delete() runs as its caller, and does not count what is only a copy.
 -- IF NOT EXISTS: what stock yoyo alone applied is applied again by dbperf repair and migrate.
 -- bootstrap: true
 -- depends: 0009_create_partition_policies
@@ -41,7 +42,6 @@ CREATE UNIQUE INDEX IF NOT EXISTS rebuild_source_idx ON dbperf.rebuild (source) 
 
 CREATE UNIQUE INDEX IF NOT EXISTS rebuild_target_idx ON dbperf.rebuild (target) WHERE ended_at IS NULL;
 
--- soft_delete() runs as its caller, and does not count what is only a copy; who has no USAGE on the schema sees nothing
 GRANT SELECT ON dbperf.rebuild TO PUBLIC;
 
 COMMENT ON TABLE dbperf.rebuild IS

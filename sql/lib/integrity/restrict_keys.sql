@@ -73,8 +73,9 @@ BEGIN
             x.is_deferrable OR dbperf.key_parent_waits(x.relation, x.key_name),
             x.is_deferred OR dbperf.key_parent_waits(x.relation, x.key_name),
             dbperf.key_leaf_names(x.relation, x.key_name), x.comment
-        ) AS r
-        WHERE x.relation IN (SELECT dbperf.table_tree(restrict_keys.relation));
+        ) WITH ORDINALITY AS r (statement, place)
+        WHERE x.relation IN (SELECT dbperf.table_tree(restrict_keys.relation))
+        ORDER BY x.relation, x.key_name, r.place;
 END
 $$;
 
