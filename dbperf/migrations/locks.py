@@ -16,10 +16,8 @@ _REFERENCED = r'REFERENCES\s+(?P<referenced>(?:[\w.]|"[^"]*")+)'
 # First match wins. The second part is the lock on `name`; "" where no relation is locked.
 _RULES: tuple[tuple[str, str], ...] = (
     (r"CREATE SCHEMA|DROP SCHEMA|COMMENT ON SCHEMA|COMMENT ON SEQUENCE", ""),
-    (
-        r"CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE)|COMMENT ON (?:FUNCTION|PROCEDURE|ROUTINE)|REVOKE EXECUTE|GRANT SELECT",
-        "",
-    ),
+    (r"CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE)|COMMENT ON (?:FUNCTION|PROCEDURE|ROUTINE)", ""),
+    (r"REVOKE EXECUTE|GRANT SELECT", ""),
     (rf"CREATE (?:OR REPLACE )?VIEW {_NAME}", "ACCESS EXCLUSIVE"),
     (rf"CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?{_NAME}", "ACCESS EXCLUSIVE"),
     (rf"CREATE (?:UNIQUE )?INDEX CONCURRENTLY .*? ON {_NAME}", "SHARE UPDATE EXCLUSIVE"),
