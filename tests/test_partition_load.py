@@ -34,11 +34,13 @@ START = datetime(2026, 10, 31)
 BUDGET_MS = 150.0
 WRITERS, MAINTAINERS = 4, 8
 
-#: Longest wait of anybody for a session that maintains; what waits for another writer is not its matter.
+#: Longest wait of a writer for a session that maintains; what waits for another writer, or a maintainer for another, is not
+#: its matter.
 _WAITS = """
 SELECT max(extract(epoch FROM clock_timestamp() - w.waitstart) * 1000)::float8
 FROM pg_locks AS w JOIN pg_stat_activity AS a ON a.pid = w.pid
 WHERE NOT w.granted AND w.waitstart IS NOT NULL AND a.datname = current_database()
+  AND a.application_name = 'writer'
   AND EXISTS (SELECT FROM unnest(pg_blocking_pids(w.pid)) AS b (pid) JOIN pg_stat_activity AS m ON m.pid = b.pid
               WHERE m.application_name = 'maintainer')
 """

@@ -7,10 +7,9 @@ DECLARE
     v_key record;
     v_query text;
     v_deleted boolean;
-    v_is_set boolean;
 BEGIN
     FOR v_key IN
-        SELECT k.key, k.name, k.parent, k.columns
+        SELECT k.key, k.name, k.parent
         FROM dbperf.outbound_keys(refuse_deleted_parents.relation) AS k
         WHERE dbperf.has_soft_delete(k.parent)
     LOOP
@@ -23,15 +22,6 @@ BEGIN
             -- gone while we waited: a partitioned table puts it back as another row, which a new look sees
             EXECUTE v_query INTO v_deleted USING refuse_deleted_parents.child;
         END IF;
-        IF v_deleted IS NULL AND pg_catalog.current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
-            -- the key's own check sees rows that are newer than the snapshot; whether they are deleted cannot be seen
-            EXECUTE 'SELECT ' || (SELECT pg_catalog.string_agg(pg_catalog.format('($1).%I IS NOT NULL', u.name), ' AND ') FROM pg_catalog.unnest(v_key.columns) AS u (name))
-            INTO v_is_set USING refuse_deleted_parents.child;
-            IF v_is_set THEN
-                RAISE EXCEPTION 'the row of % that % references is not in this transaction''s snapshot', v_key.parent, refuse_deleted_parents.relation
-                    USING ERRCODE = 'serialization_failure', DETAIL = pg_catalog.format('Foreign key %I.', v_key.name), HINT = 'Run the transaction again.';
-            END IF;
-        END IF;
         IF v_deleted THEN
             RAISE EXCEPTION 'the row of % that % references is deleted', v_key.parent, refuse_deleted_parents.relation
                 USING ERRCODE = 'foreign_key_violation',
@@ -43,4 +33,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.refuse_deleted_parents(regclass, anyelement) IS
-    'Raises 23503 if a row that this one references is deleted, 40001 above READ COMMITTED if it is not in the snapshot. Locks: ROW SHARE on the referenced tables, FOR SHARE on the referenced rows.';
+    'Raises 23503 if a row that this one references is deleted. Locks: ROW SHARE on the referenced tables, FOR SHARE on the referenced rows.';
