@@ -22,7 +22,7 @@ from dbperf import legacy
 from dbperf.migrations import migrate
 from dbperf.server import Server
 from tests import catalogue
-from tests.conftest import OWNER
+from tests.conftest import BEFORE_REBUILDS, OWNER
 from tests.rebuild_traffic import MARKET_DATA, Traffic, Writer
 from tests.shapes import value
 from tests.support import Cluster
@@ -136,7 +136,7 @@ def crashing(scratch: Path, bin_dir: Path | None) -> Iterator[tuple[Server, Clus
     template = cluster.create_database("rebuild_template")
     with psycopg.connect(cluster.dsn(template), autocommit=True) as conn:
         legacy.create(conn, ticks=ROWS, instruments=8)
-    migrate(cluster.dsn(template))
+    migrate(cluster.dsn(template), to=BEFORE_REBUILDS)
     with psycopg.connect(cluster.dsn(template), autocommit=True) as conn:
         conn.execute("CREATE TABLE public.progress (writer integer PRIMARY KEY, n integer NOT NULL)")
         conn.execute("INSERT INTO public.progress VALUES (0, 0), (1, 0)")

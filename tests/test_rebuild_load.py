@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from dbperf import legacy
 from dbperf.migrations import migrate
 from tests import catalogue
+from tests.conftest import BEFORE_REBUILDS
 from tests.rebuild_traffic import MARKET_DATA, NAMES, QUOTE, Shape, Traffic, make_quote
 from tests.shapes import Blocked, value
 from tests.support import Cluster
@@ -193,7 +194,7 @@ def test_nothing_is_lost_of_more_rows(cluster: Cluster, shape: Shape, request: p
     dsn = cluster.dsn(cluster.create_database("dbperf_test_rebuild"))
     with psycopg.connect(dsn, autocommit=True) as conn:
         legacy.create(conn, ticks=ROWS if shape is MARKET_DATA else 20, instruments=8)
-    migrate(dsn)
+    migrate(dsn, to=BEFORE_REBUILDS)
     _under_load(dsn, admin_dsn(cluster, dsn), shape, request.config.option.seed, ROWS)
     cluster.drop_database("dbperf_test_rebuild")
 
