@@ -71,8 +71,8 @@ BEGIN
     RETURN QUERY
         SELECT 3, 0, pg_catalog.format('ALTER TABLE %s VALIDATE CONSTRAINT %I', k.conrelid::regclass, k.conname)
         FROM pg_catalog.pg_constraint AS k WHERE k.confrelid = rebuild_dependents.live AND k.contype = 'f' AND k.conparentid = 0 AND k.convalidated;
-    RETURN QUERY -- partitions are named after their table
-        SELECT 3, 1, pg_catalog.format('ALTER TABLE %s RENAME TO %I', l.oid::regclass, n.name)
+    RETURN QUERY -- partitions are named after their table; IF EXISTS: said twice if nothing was run between two swaps
+        SELECT 3, 1, pg_catalog.format('ALTER TABLE IF EXISTS %s RENAME TO %I', l.oid::regclass, n.name)
         FROM pg_catalog.pg_class AS c
         JOIN pg_catalog.pg_class AS t ON t.oid = rebuild_dependents.live
         JOIN pg_catalog.pg_class AS l ON l.oid IN (SELECT dbperf.partition_leaves(c.oid)) AND pg_catalog.starts_with(l.relname::text, c.relname || '_')
