@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import click
@@ -48,3 +51,15 @@ pass_context = click.make_pass_decorator(Context)
 def note(text: str) -> None:
     """Say something beside the result, on stderr."""
     click.echo(f"dbperf: {text}", err=True)
+
+
+def until_signalled() -> threading.Event:
+    """An event that SIGTERM and Ctrl-C set, for commands that go on until then."""
+    stop = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    return stop

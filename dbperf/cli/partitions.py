@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from datetime import datetime
-from types import FrameType
 from typing import Any
 
 import click
 
 from dbperf import partition_indexes, partitions
-from dbperf.cli.context import Context, note, pass_context
+from dbperf.cli.context import Context, note, pass_context, until_signalled
 from dbperf.database import describe
 from dbperf.errors import UsageError
 from dbperf.migrations import session
@@ -60,14 +57,7 @@ def maintain(context: Context, table: str | None, every: str | None) -> int:
         return 1 if any(entry.sqlstate for entry in done) else 0
     rhythm = partitions.duration(every)
     context.announce()
-    stop = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    partitions.maintain_every(context.dsn, rhythm, stop, note, table)
+    partitions.maintain_every(context.dsn, rhythm, until_signalled(), note, table)
     return 0
 
 

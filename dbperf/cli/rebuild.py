@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from datetime import timedelta
-from types import FrameType
 
 import click
 
 from dbperf import load, partitions, rebuild
-from dbperf.cli.context import Context, note, pass_context
+from dbperf.cli.context import Context, note, pass_context, until_signalled
 from dbperf.database import describe
 from dbperf.migrations import session
 
@@ -55,24 +52,13 @@ def run(context: Context, table: str, batch_size: int, every: str | None) -> Non
     if every is not None:
         rhythm = partitions.duration(every)
         context.announce()
-        rebuild.run_every(context.dsn, table, rhythm, _until_signalled(), note)
+        rebuild.run_every(context.dsn, table, rhythm, until_signalled(), note)
         return
     with session.open_session(context.dsn, note) as conn:
         note(describe(conn))
         rebuild.run(conn, table, batch_size)
         found = rebuild.progress(conn, table)
     context.show(found, "\n".join(row["summary"] for row in found[-1:]))
-
-
-def _until_signalled() -> threading.Event:
-    stop = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    return stop
 
 
 @rebuild_group.command("status")

@@ -6,7 +6,6 @@ AS $$
 DECLARE
     v_most CONSTANT integer := 1000; -- changes that are applied while everybody waits
     v_sides record;
-    v_rebuild dbperf.rebuild;
     v_tables regclass[];
     v_statements jsonb;
     v_reason text;
@@ -23,7 +22,7 @@ BEGIN
     SELECT CASE WHEN b.is_tidy THEN 3 ELSE 1 END INTO v_attempts FROM dbperf.rebuild AS b WHERE b.id = v_sides.id;
     PERFORM dbperf.rebuild_tidy(v_sides.live);
     UPDATE dbperf.rebuild AS b SET swapped_xid = pg_catalog.pg_current_xact_id(), swapped_at = pg_catalog.clock_timestamp(), is_tidy = false
-    WHERE b.id = v_sides.id RETURNING b.* INTO v_rebuild;
+    WHERE b.id = v_sides.id;
     PERFORM dbperf.rebuild_check(v_sides.live);
 
     -- everything that only the other table has to be locked for, while nobody waits: who deletes what it references reads it
