@@ -132,9 +132,11 @@ def cut_over(
     _swap(conn, table, "SELECT dbperf.rebuild_cutover(%s, %s)", [unverified], wait)
 
 
-def revert(conn: psycopg.Connection, table: str, *, wait: timedelta = timedelta(minutes=5)) -> None:
+def revert(
+    conn: psycopg.Connection, table: str, *, wait: timedelta = timedelta(minutes=5), unverified: bool = False
+) -> None:
     """Take a cutover back, with every write since; as `cut_over`."""
-    _swap(conn, table, "SELECT dbperf.rebuild_revert(%s)", [], wait)
+    _swap(conn, table, "SELECT dbperf.rebuild_revert(%s, %s)", [unverified], wait)
 
 
 def finalize(conn: psycopg.Connection, table: str) -> None:

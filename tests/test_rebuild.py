@@ -102,7 +102,7 @@ def test_there_and_back_with_every_write(conn: psycopg.Connection) -> None:
     )
     after = rows(conn, "price")
     ready(conn)
-    conn.execute("SELECT dbperf.rebuild_revert('tick')")
+    conn.execute("SELECT dbperf.rebuild_revert('tick', unverified => true)")
     assert value(conn, "SELECT 'tick'::regclass::oid") == oid
     assert rows(conn, "price") == after
     assert value(conn, "SELECT data_type FROM pg_sequences WHERE sequencename = 'tick_id_seq'") == "integer"
@@ -154,7 +154,7 @@ def test_what_the_table_as_it_was_could_not_hold(conn: psycopg.Connection) -> No
     found = conn.execute("SELECT row_key ->> 'id', difference FROM dbperf.rebuild_verify('tick')").fetchall()
     assert ("401", "rounded") in found
     assert {difference for key, difference in found if key == "7"} <= {"missing", "differs"}
-    conn.execute("SELECT dbperf.rebuild_revert('tick')")
+    conn.execute("SELECT dbperf.rebuild_revert('tick', unverified => true)")
     assert value(conn, "SELECT count(*) FROM tick WHERE id = 7") == 1
     assert value(conn, "SELECT count(*) FROM tick_set_aside WHERE id = 7") == 2
     assert value(conn, "SELECT count(*) FROM tick WHERE price = 'NaN'") == 1
@@ -190,7 +190,7 @@ def test_ordinary_tables_with_identity_triggers_and_references(conn: psycopg.Con
     assert value(conn, "SELECT count(*) FROM trade") == 49
     with pytest.raises(errors.ForeignKeyViolation):
         conn.execute("INSERT INTO trade VALUES (99, 5)")
-    conn.execute("SELECT dbperf.rebuild_revert('account')")
+    conn.execute("SELECT dbperf.rebuild_revert('account', unverified => true)")
     conn.execute("CALL dbperf.rebuild_run('account')")
     assert value(conn, "INSERT INTO account (name) VALUES ('newer') RETURNING id") == 52
     assert value(conn, "SELECT count(*) FROM seen") == 2
@@ -324,7 +324,11 @@ def test_clients_of_a_pooler_go_on(migrated_db: str, conn: psycopg.Connection, p
     start(conn)
     ready(conn)
     with psycopg.connect(pooler(migrated_db, "transaction"), autocommit=True, prepare_threshold=None) as client:
-        for swap in ("SELECT 1", "SELECT dbperf.rebuild_cutover('tick')", "SELECT dbperf.rebuild_revert('tick')"):
+        for swap in (
+            "SELECT 1",
+            "SELECT dbperf.rebuild_cutover('tick')",
+            "SELECT dbperf.rebuild_revert('tick', unverified => true)",
+        ):
             conn.execute(swap.encode())
             conn.execute("CALL dbperf.rebuild_run('tick')")
             client.execute("INSERT INTO tick (at, venue_id) VALUES ('2026-02-02', 1)")
@@ -349,6 +353,8 @@ def test_from_the_command_line(migrated_db: str, conn: psycopg.Connection) -> No
     assert "300 rows compared, 0 differences" in run("verify", "tick")
     run("cutover", "tick")
     assert value(conn, "SELECT count(paid) FROM tick") == 258
+    run("revert", "tick", "--wait", "0", check=1)
+    run("verify", "tick")
     run("revert", "tick", "--wait", "0")
     conn.execute("UPDATE tick_next SET paid = 0 WHERE id = 9")
     assert "differs" in run("verify", "tick", check=1)
@@ -390,7 +396,7 @@ def test_what_waited_for_a_swap_sees_that_it_happened(migrated_db: str, conn: ps
     assert value(conn, "SELECT count(*) FROM tick") == 299
     assert value(conn, "SELECT state FROM dbperf.rebuild") == "cut over"
     ready(conn)
-    conn.execute("SELECT dbperf.rebuild_revert('tick')")
+    conn.execute("SELECT dbperf.rebuild_revert('tick', unverified => true)")
     assert value(conn, "SELECT count(*) FROM tick WHERE note = 'mine'") == 10
     assert value(conn, "SELECT count(*) FROM tick") == 299
 
@@ -409,7 +415,7 @@ def test_values_that_change_places_do_not_stick(conn: psycopg.Connection) -> Non
     assert conn.execute("SELECT * FROM dbperf.rebuild_verify('place')").fetchall() == []
     conn.execute("SELECT dbperf.rebuild_cutover('place')")
     conn.execute("UPDATE place SET n = -n")
-    conn.execute("SELECT dbperf.rebuild_revert('place')")
+    conn.execute("SELECT dbperf.rebuild_revert('place', unverified => true)")
     assert value(conn, "SELECT count(*) FROM place") == 3000
 
 

@@ -45,6 +45,12 @@ class Context:
             click.echo(text)
 
 
+accepts = click.option(
+    "--accept",
+    multiple=True,
+    type=click.Choice(["publication", "unique", "check", "foreign key"]),
+    help="Rebuild a table although this cannot be carried over.",
+)
 pass_context = click.make_pass_decorator(Context)
 
 

@@ -7,19 +7,20 @@ from dataclasses import asdict
 import click
 
 from dbperf import migrations
-from dbperf.cli.context import Context, note, pass_context
+from dbperf.cli.context import Context, accepts, note, pass_context
 
 
 @click.command()
 @click.option("--to", metavar="NNNN", help="Stop after this migration.")
 @click.option("--dry-run", is_flag=True, help="Print every statement with the lock it takes; change nothing.")
 @click.option("--schema", metavar="S", help="Schema of the trading tables; public, or where they were adopted.")
+@accepts
 @pass_context
-def migrate(context: Context, to: str | None, dry_run: bool, schema: str | None) -> None:
+def migrate(context: Context, to: str | None, dry_run: bool, schema: str | None, accept: tuple[str, ...]) -> None:
     """Adopt or create the trading tables and bring them to this version."""
     if not dry_run:
         context.announce()
-    done = migrations.migrate(context.dsn, to=to, dry_run=dry_run, schema=schema, notify=note)
+    done = migrations.migrate(context.dsn, to=to, dry_run=dry_run, schema=schema, accept=accept, notify=note)
     if dry_run:
         context.show({"statements": done}, "\n".join(done) or "-- nothing to do")
     else:
@@ -28,11 +29,12 @@ def migrate(context: Context, to: str | None, dry_run: bool, schema: str | None)
 
 @click.command()
 @click.option("--to", metavar="NNNN", help="Leave this migration applied; 0000 removes dbperf altogether.")
+@accepts
 @pass_context
-def rollback(context: Context, to: str | None) -> None:
+def rollback(context: Context, to: str | None, accept: tuple[str, ...]) -> None:
     """Undo the last migration, or all after --to; no rollback drops a row."""
     context.announce()
-    done = migrations.rollback(context.dsn, to=to, notify=note)
+    done = migrations.rollback(context.dsn, to=to, accept=accept, notify=note)
     context.show({"rolled_back": done}, "\n".join(f"rolled back {name}" for name in done) or "nothing to roll back")
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import click
 
 from dbperf import load, partitions, rebuild
-from dbperf.cli.context import Context, note, pass_context, until_signalled
+from dbperf.cli.context import Context, accepts, note, pass_context, until_signalled
 from dbperf.database import describe
 from dbperf.migrations import session
 
@@ -16,6 +16,7 @@ SHOWN = 20  # rows of a long answer
 waits = click.option(
     "--wait", default="5m", show_default=True, metavar="5m", help="How long to wait for a moment without long readers."
 )
+unverified = click.option("--unverified", is_flag=True, help="Without a verify that found nothing.")
 
 
 @click.group("rebuild")
@@ -27,12 +28,7 @@ def rebuild_group() -> None:
 @click.argument("table")
 @click.option("--target", required=True, help="The empty table that TABLE is to become, in the same schema.")
 @click.option("--map", "mapping", metavar="COLUMN=FIELD", multiple=True, help="Fill the target's COLUMN from FIELD.")
-@click.option(
-    "--accept",
-    multiple=True,
-    type=click.Choice(["publication", "unique", "check", "foreign key"]),
-    help="Go on although this cannot be carried over.",
-)
+@accepts
 @pass_context
 def start(context: Context, table: str, target: str, mapping: tuple[str, ...], accept: tuple[str, ...]) -> None:
     """Begin to rebuild TABLE: check everything, and log its changes from now on."""
@@ -89,7 +85,7 @@ def verify(context: Context, table: str, limit: int) -> int:
 @rebuild_group.command("cutover")
 @click.argument("table")
 @waits
-@click.option("--unverified", is_flag=True, help="Without a verify that found nothing.")
+@unverified
 @pass_context
 def cutover(context: Context, table: str, wait: str, unverified: bool) -> None:
     """Let the copy take the place of TABLE, within the lock budget, or give up and change nothing."""
@@ -103,13 +99,14 @@ def cutover(context: Context, table: str, wait: str, unverified: bool) -> None:
 @rebuild_group.command("revert")
 @click.argument("table")
 @waits
+@unverified
 @pass_context
-def revert(context: Context, table: str, wait: str) -> None:
+def revert(context: Context, table: str, wait: str, unverified: bool) -> None:
     """Take the cutover of TABLE back, with every write since."""
     limit = _limit(wait)
     with session.open_session(context.dsn, note) as conn:
         note(describe(conn))
-        rebuild.revert(conn, table, wait=limit)
+        rebuild.revert(conn, table, wait=limit, unverified=unverified)
     context.show({"reverted": table}, f"{table} is as it was before the cutover, with every write since")
 
 

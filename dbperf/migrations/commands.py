@@ -6,6 +6,7 @@ other migrations one by one, then the library's views. Interrupted anywhere, the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import psycopg
@@ -81,6 +82,7 @@ def migrate(
     to: str | None = None,
     dry_run: bool = False,
     schema: str | None = None,
+    accept: Sequence[str] = (),
     notify: Notify = _silent,
 ) -> list[str]:
     """Bring the database to the code's version, or up to and including migration *to*.
@@ -91,6 +93,7 @@ def migrate(
         dry_run: change nothing; return the statements with the locks they take instead.
         schema: where the trading tables are, or shall be; by default where they were adopted,
             else ``public``.
+        accept: kinds of obstacles that a rebuild goes on in spite of, as `dbperf.rebuild.start`.
         notify: gets the server's notices, such as what an adoption keeps.
 
     Returns:
@@ -103,15 +106,19 @@ def migrate(
     """
     last = files.target(to) if to is not None else files.migrations()[-1].number
     with session.open_session(dsn, notify) as conn, session.exclusive(conn):
+        session.accept(conn, accept)
         run = Run(conn, schema)
         with own_errors():
             return dryrun.dry_run(run, last) if dry_run else run.up(last)
 
 
-def rollback(dsn: str | None = None, *, to: str | None = None, notify: Notify = _silent) -> list[str]:
+def rollback(
+    dsn: str | None = None, *, to: str | None = None, accept: Sequence[str] = (), notify: Notify = _silent
+) -> list[str]:
     """Undo the last migration, or all above *to*; ``0000`` removes dbperf and yoyo altogether.
 
     No rollback drops a row. A way back that would have to refuse is found before the first step.
+    *accept* as `migrate`.
 
     Returns:
         ids of the migrations that were rolled back, in order.
@@ -122,6 +129,7 @@ def rollback(dsn: str | None = None, *, to: str | None = None, notify: Notify = 
     """
     keep = files.target(to, zero=True) if to is not None else None
     with session.open_session(dsn, notify) as conn, session.exclusive(conn), own_errors():
+        session.accept(conn, accept)
         return Run(conn, None).down(keep, notify)
 
 

@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -71,6 +71,11 @@ def open_session(dsn: str | None, notify: Notify) -> Iterator[psycopg.Connection
         with suppress(errors.InvalidParameterValue):
             conn.execute("SET client_connection_check_interval = '1s'")
         yield conn
+
+
+def accept(conn: psycopg.Connection, kinds: Sequence[str]) -> None:
+    """Let plans that rebuild a table go on in spite of these kinds of obstacles."""
+    conn.execute("SELECT set_config('dbperf.accept', %s, false)", [",".join(kinds)])
 
 
 def _check_version(conn: psycopg.Connection, notify: Notify) -> None:

@@ -12,6 +12,9 @@ CREATE TABLE IF NOT EXISTS dbperf.rebuild (
     target_columns name[] NOT NULL,
     source_key name[] NOT NULL,
     target_key name[] NOT NULL,
+    source_references jsonb NOT NULL,
+    target_references jsonb NOT NULL,
+    translations jsonb DEFAULT '{}' NOT NULL,
     structure text NOT NULL,
     accepted text[] NOT NULL,
     state text DEFAULT 'copying' NOT NULL,
@@ -64,6 +67,12 @@ COMMENT ON COLUMN dbperf.rebuild.target_columns IS 'The same of the target, in t
 COMMENT ON COLUMN dbperf.rebuild.source_key IS 'Columns of the source''s primary key; the change log has their values.';
 
 COMMENT ON COLUMN dbperf.rebuild.target_key IS 'The same of the target.';
+
+COMMENT ON COLUMN dbperf.rebuild.source_references IS 'Foreign keys that the source has while it is used, as dbperf.rebuild_references() returns them.';
+
+COMMENT ON COLUMN dbperf.rebuild.target_references IS 'The same of the target.';
+
+COMMENT ON COLUMN dbperf.rebuild.translations IS 'How views and policies read on the source and on the target: the server writes other casts where types differ.';
 
 COMMENT ON COLUMN dbperf.rebuild.structure IS 'MD5 of the columns of both: a rebuild does not go on after they were changed.';
 

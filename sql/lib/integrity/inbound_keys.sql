@@ -10,9 +10,9 @@ BEGIN
         FROM dbperf.table_tree(coalesce(pg_catalog.pg_partition_root(inbound_keys.relation), inbound_keys.relation)) AS t (guarded)
         JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = t.guarded
         JOIN pg_catalog.pg_constraint AS k ON k.oid = g.tgconstraint
-        WHERE k.contype = 'f' AND k.confrelid = t.guarded AND k.conparentid = 0 AND NOT dbperf.is_shadow(k.conrelid);
+        WHERE k.contype = 'f' AND k.confrelid = t.guarded AND k.conparentid = 0;
 END
 $$;
 
 COMMENT ON FUNCTION dbperf.inbound_keys(regclass) IS
-    'Enforced foreign keys that reference the table, the partitioned table it belongs to, or one of the partitions: oid and name, both tables, what ON DELETE does (as in pg_constraint.confdeltype), whether it is INITIALLY DEFERRED. Not those of the copy that a rebuild keeps in step. Locks: none.';
+    'Enforced foreign keys that reference the table, the partitioned table it belongs to, or one of the partitions: oid and name, both tables, what ON DELETE does (as in pg_constraint.confdeltype), whether it is INITIALLY DEFERRED. Locks: none.';

@@ -6,11 +6,7 @@ AS $$
 BEGIN
     RETURN QUERY
         SELECT k.oid, k.conname, k.conrelid::regclass, coalesce(pg_catalog.pg_partition_root(k.confrelid), k.confrelid), k.confdeltype,
-               ARRAY(
-                   SELECT a.attname FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (attnum, place)
-                   JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.attnum
-                   ORDER BY u.place
-               )
+               dbperf.column_names(k.conrelid, k.conkey)
         FROM dbperf.table_tree(coalesce(pg_catalog.pg_partition_root(outbound_keys.relation), outbound_keys.relation)) AS t (guarded)
         JOIN pg_catalog.pg_constraint AS k ON k.conrelid = t.guarded
         WHERE k.contype = 'f' AND k.conparentid = 0;

@@ -14,7 +14,7 @@ BEGIN
     END IF;
     PERFORM dbperf.rebuild_end(v_sides.live, 'aborted');
     PERFORM dbperf.rebuild_unfit(v_sides.shadow);
-    RAISE NOTICE '% is as it was; % is left as it is, a copy: drop it when you like', v_sides.live, v_sides.shadow;
+    RAISE NOTICE '% is as it was; % is left, a copy without foreign keys: drop it when you like', v_sides.live, v_sides.shadow;
 END
 $$;
 

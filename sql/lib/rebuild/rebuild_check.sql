@@ -28,7 +28,13 @@ BEGIN
         UNION ALL
         SELECT k.* FROM dbperf.rebuild_key_obstacles(v_sides.live, v_sides.shadow, (
             SELECT pg_catalog.jsonb_object_agg(u.shadow_name, u.live_name) FROM ROWS FROM (pg_catalog.unnest(v_sides.live_columns), pg_catalog.unnest(v_sides.shadow_columns)) AS u (live_name, shadow_name)
-        )) AS k WHERE k.kind = 'reference' OR NOT v_sides.is_cut_over
+        )) AS k WHERE k.kind = 'reference' OR NOT v_sides.is_cut_over AND k.kind <> 'foreign key'
+        UNION ALL -- those of the other table are put aside
+        SELECT 'foreign key', pg_catalog.format('%s has got foreign key %I since the rebuild began', v_sides.live, r.value ->> 'name')
+        FROM pg_catalog.jsonb_array_elements(dbperf.rebuild_references(v_sides.live, '[]')) AS r
+        WHERE NOT v_sides.is_cut_over AND NOT EXISTS (
+            SELECT FROM pg_catalog.jsonb_array_elements(v_rebuild.source_references) AS k WHERE k.value -> 'columns' = r.value -> 'columns' AND k.value -> 'referenced' = r.value -> 'referenced'
+        )
     ) AS o
     WHERE o.kind <> ALL (v_rebuild.accepted);
     IF v_obstacles IS NOT NULL THEN

@@ -14,9 +14,8 @@ BEGIN
     ELSIF v_rebuild.copied_at IS NULL THEN
         RAISE EXCEPTION 'the rows of % are not copied yet', rebuild_cutover.relation
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = pg_catalog.format('CALL dbperf.rebuild_run(%L).', rebuild_cutover.relation);
-    ELSIF NOT rebuild_cutover.unverified AND coalesce(v_rebuild.differences, 1) <> 0 THEN
-        RAISE EXCEPTION '% has not been verified, or differs', v_rebuild.target
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = pg_catalog.format('SELECT * FROM dbperf.rebuild_verify(%L): it has to return nothing.', rebuild_cutover.relation);
+    ELSIF NOT rebuild_cutover.unverified THEN
+        PERFORM dbperf.rebuild_require_verified(v_rebuild.id);
     END IF;
     PERFORM dbperf.rebuild_swap(rebuild_cutover.relation);
 END

@@ -22,6 +22,17 @@ BEGIN
         JOIN pg_catalog.pg_class AS c ON c.oid = rebuild_dependent_obstacles.target AND c.relkind = 'p'
         WHERE g.tgrelid = rebuild_dependent_obstacles.relation AND NOT g.tgisinternal AND (g.tgtype & 1) = 1 -- FOR EACH ROW
           AND (g.tgoldtable IS NOT NULL OR g.tgnewtable IS NOT NULL);
+    RETURN QUERY -- they would fire for rows that are copied; those of the table are made on it when the names are swapped
+        SELECT 'trigger', pg_catalog.format('%s has a trigger %I of its own', rebuild_dependent_obstacles.target, g.tgname)
+        FROM pg_catalog.pg_trigger AS g
+        WHERE g.tgrelid = rebuild_dependent_obstacles.target AND NOT g.tgisinternal AND g.tgname NOT LIKE 'dbperf\_%' AND NOT EXISTS (
+            SELECT FROM dbperf.rebuild AS b WHERE b.ended_at IS NULL AND rebuild_dependent_obstacles.target IN (b.source, b.target)
+        );
+    RETURN QUERY
+        SELECT 'policy', pg_catalog.format('policy %I of %s reads the table itself', p.polname, rebuild_dependent_obstacles.relation)
+        FROM pg_catalog.pg_policy AS p
+        WHERE p.polrelid = rebuild_dependent_obstacles.relation
+          AND pg_catalog.concat(p.polqual, p.polwithcheck) ~ pg_catalog.format(':relid %s ', p.polrelid);
     RETURN QUERY
         SELECT 'view', pg_catalog.format('view %s has rules or triggers of its own', v.view)
         FROM dbperf.rebuild_views(rebuild_dependent_obstacles.relation) AS v
@@ -49,11 +60,11 @@ BEGIN
             ELSE false
         END;
     RETURN QUERY
-        SELECT 'dependent', pg_catalog.format('%s uses the row type of %s', pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), rebuild_dependent_obstacles.relation)
+        SELECT 'dependent', pg_catalog.format('%s uses the row type of %s', pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), c.oid::regclass)
         FROM pg_catalog.pg_class AS c
         JOIN pg_catalog.pg_type AS y ON y.oid IN (c.reltype, (SELECT t.typarray FROM pg_catalog.pg_type AS t WHERE t.oid = c.reltype))
         JOIN pg_catalog.pg_depend AS d ON d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid = y.oid AND d.deptype = 'n'
-        WHERE c.oid = rebuild_dependent_obstacles.relation;
+        WHERE c.oid = rebuild_dependent_obstacles.relation OR c.oid IN (SELECT v.view FROM dbperf.rebuild_views(rebuild_dependent_obstacles.relation) AS v);
 END
 $$;
 

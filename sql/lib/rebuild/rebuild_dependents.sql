@@ -13,7 +13,7 @@ BEGIN
         FROM pg_catalog.pg_constraint AS k WHERE k.confrelid = rebuild_dependents.live AND k.contype = 'f' AND k.conparentid = 0;
 
     -- after it: 2. What is said here by name is about the other table then.
-    RETURN QUERY SELECT 2, v.depth * 10 + s.place, s.statement FROM dbperf.rebuild_views(rebuild_dependents.live) AS v CROSS JOIN LATERAL dbperf.rebuild_view_statements(v.view) AS s;
+    RETURN QUERY SELECT 2, v.depth * 10 + s.place, s.statement FROM dbperf.rebuild_views(rebuild_dependents.live) AS v CROSS JOIN LATERAL dbperf.rebuild_view_statements(v.view, dbperf.rebuild_translation(rebuild_dependents.live, 'view ' || v.view, pg_catalog.pg_get_viewdef(v.view))) AS s;
     RETURN QUERY
         SELECT 2, 0, pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s NOT VALID', k.conrelid::regclass, k.conname, pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(k.oid), ' NOT VALID$', ''))
         FROM pg_catalog.pg_constraint AS k WHERE k.confrelid = rebuild_dependents.live AND k.contype = 'f' AND k.conparentid = 0;
@@ -25,6 +25,9 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT pg_catalog.pg_get_triggerdef(g.oid) AS statement
             WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS x WHERE x.tgrelid = rebuild_dependents.shadow AND x.tgname = g.tgname)
+            UNION ALL
+            SELECT pg_catalog.format('COMMENT ON TRIGGER %I ON %s IS %L', g.tgname, v_name, d.text)
+            FROM pg_catalog.obj_description(g.oid, 'pg_trigger') AS d (text) WHERE d.text IS NOT NULL
             UNION ALL
             SELECT pg_catalog.format('ALTER TABLE %s %s TRIGGER %I', v_name, CASE g.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE' END, g.tgname)
         ) AS t
@@ -58,15 +61,6 @@ BEGIN
         JOIN pg_catalog.pg_publication AS p ON p.oid = r.prpubid
         CROSS JOIN (VALUES (1, 'DROP'), (2, 'ADD')) AS w (stage, verb)
         WHERE r.prrelid = rebuild_dependents.live;
-    RETURN QUERY -- names of foreign keys and checks need be unique in their table only
-        SELECT 2, 5, pg_catalog.format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', v_name, x.conname, k.conname)
-        FROM pg_catalog.pg_constraint AS k
-        JOIN pg_catalog.pg_constraint AS x ON x.conrelid = rebuild_dependents.shadow AND x.contype = 'f' AND x.conparentid = 0 AND x.confrelid = k.confrelid AND x.confkey = k.confkey AND x.conname <> k.conname
-        WHERE k.conrelid = rebuild_dependents.live AND k.contype = 'f' AND k.conparentid = 0
-          AND ARRAY(SELECT a.attname FROM pg_catalog.unnest(x.conkey) WITH ORDINALITY AS u (n, place) JOIN pg_catalog.pg_attribute AS a ON a.attrelid = x.conrelid AND a.attnum = u.n ORDER BY u.place)
-            = ARRAY(SELECT rebuild_dependents.shadow_columns[pg_catalog.array_position(rebuild_dependents.live_columns, a.attname)]
-                    FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (n, place) JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.n ORDER BY u.place)
-          AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS o WHERE o.conrelid = rebuild_dependents.shadow AND o.conname = k.conname);
     -- when nobody waits any more: 3
     RETURN QUERY
         SELECT 3, 0, pg_catalog.format('ALTER TABLE %s VALIDATE CONSTRAINT %I', k.conrelid::regclass, k.conname)

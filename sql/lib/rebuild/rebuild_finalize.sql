@@ -20,4 +20,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.rebuild_finalize(regclass) IS
-    'Drops the way back of a cutover: the table as it was, the change log, and the constraints that kept rows out which it could not hold. What is in it is in the table that is used. For a transaction of its own. Locks: ACCESS EXCLUSIVE on both tables and on those that they reference, for milliseconds, waited for as dbperf.rebuild_end() says.';
+    'Drops the way back of a cutover: the table as it was, the change log, and the constraints that kept rows out which it could not hold. What is in it is in the table that is used. For a transaction of its own. Locks: ACCESS EXCLUSIVE on both tables, for milliseconds, waited for as dbperf.rebuild_end() says.';

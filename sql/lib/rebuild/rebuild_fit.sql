@@ -5,23 +5,38 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY
-        SELECT dbperf.cut_name('dbperf_fits_' || t.attname, 63)::name, CASE
-            WHEN s.atttypid = 'smallint'::regtype THEN pg_catalog.format('%I BETWEEN -32768 AND 32767', t.attname)
-            WHEN s.atttypid = 'integer'::regtype THEN pg_catalog.format('%I BETWEEN -2147483648 AND 2147483647', t.attname)
-            -- as far as rounding leaves it below the limit; numeric has NaN, but with a precision no infinity
-            ELSE pg_catalog.format('%1$I > -%2$s AND %1$I < %2$s OR %1$I = ''NaN''', t.attname, l.bound)
-        END
-        FROM ROWS FROM (pg_catalog.unnest(rebuild_fit.source_columns), pg_catalog.unnest(rebuild_fit.target_columns)) AS u (source_name, target_name)
-        JOIN pg_catalog.pg_attribute AS s ON s.attrelid = rebuild_fit.source AND s.attname = u.source_name
-        JOIN pg_catalog.pg_attribute AS t ON t.attrelid = rebuild_fit.target AND t.attname = u.target_name
-        CROSS JOIN LATERAL ( -- 10^(precision - scale) - 0.5 * 10^-scale
-            SELECT (10::numeric ^ ((((s.atttypmod - 4) >> 16) & 65535) - ((s.atttypmod - 4) & 2047)) - 0.5 * 10::numeric ^ -((s.atttypmod - 4) & 2047))::text AS bound
-        ) AS l
-        WHERE s.atttypid <> t.atttypid AND (
-            s.atttypid = 'smallint'::regtype AND t.atttypid IN ('integer'::regtype, 'bigint'::regtype)
-            OR s.atttypid = 'integer'::regtype AND t.atttypid = 'bigint'::regtype
-            OR s.atttypid = 'numeric'::regtype AND s.atttypmod >= 4 AND t.atttypid IN ('double precision'::regtype, 'real'::regtype)
-        );
+        WITH pairs AS (
+            SELECT t.attname AS column_name, s.atttypid AS source_type, t.atttypid AS target_type, s.atttypmod AS length, t.atttypmod AS target_length,
+                   s.attnotnull AND NOT t.attnotnull AS is_required, pg_catalog.format_type(s.atttypid, s.atttypmod) AS type
+            FROM ROWS FROM (pg_catalog.unnest(rebuild_fit.source_columns), pg_catalog.unnest(rebuild_fit.target_columns)) AS u (source_name, target_name)
+            JOIN pg_catalog.pg_attribute AS s ON s.attrelid = rebuild_fit.source AND s.attname = u.source_name
+            JOIN pg_catalog.pg_attribute AS t ON t.attrelid = rebuild_fit.target AND t.attname = u.target_name
+        ),
+        conditions AS (
+            SELECT p.column_name, 1 AS place, pg_catalog.format('%I IS NOT NULL', p.column_name) AS text FROM pairs AS p WHERE p.is_required
+            UNION ALL
+            SELECT p.column_name, 2, CASE
+                WHEN p.source_type = 'smallint'::regtype AND p.target_type IN ('integer'::regtype, 'bigint'::regtype) THEN pg_catalog.format('%I BETWEEN -32768 AND 32767', p.column_name)
+                WHEN p.source_type = 'integer'::regtype AND p.target_type = 'bigint'::regtype THEN pg_catalog.format('%I BETWEEN -2147483648 AND 2147483647', p.column_name)
+                -- as far as rounding leaves it below the limit; numeric has NaN, but with a precision no infinity
+                WHEN p.source_type = 'numeric'::regtype AND p.length >= 4 AND p.target_type IN ('double precision'::regtype, 'real'::regtype)
+                    THEN pg_catalog.format('(%1$I > -%2$s AND %1$I < %2$s OR %1$I = ''NaN'')', p.column_name, l.bound)
+                -- the cast would cut it; its length is in letters
+                WHEN p.source_type IN ('character varying'::regtype, 'character'::regtype)
+                    THEN CASE WHEN p.length >= 4 THEN pg_catalog.format('pg_catalog.char_length(%I::text) <= %s', p.column_name, p.length - 4) END
+                -- the cast itself refuses it, saying why
+                ELSE pg_catalog.format('(%1$I::%2$s IS NULL) = (%1$I IS NULL)', p.column_name, p.type)
+            END
+            FROM pairs AS p
+            CROSS JOIN LATERAL ( -- 10^(precision - scale) - 0.5 * 10^-scale; a scale is eleven bits, of which it can be negative
+                SELECT (10::numeric ^ ((((p.length - 4) >> 16) & 65535) - (((p.length - 4) & 2047) # 1024) + 1024) - 0.5 * 10::numeric ^ -((((p.length - 4) & 2047) # 1024) - 1024))::text AS bound
+            ) AS l
+            WHERE (p.source_type, p.length) <> (p.target_type, p.target_length)
+              AND NOT (p.target_type = p.source_type AND p.length < 0) -- of the same type, without a limit
+        )
+        SELECT dbperf.cut_name('dbperf_fits_' || c.column_name, 63)::name, pg_catalog.string_agg(c.text, ' AND ' ORDER BY c.place)
+        FROM conditions AS c WHERE c.text IS NOT NULL
+        GROUP BY c.column_name;
 END
 $$;
 

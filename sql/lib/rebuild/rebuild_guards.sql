@@ -28,7 +28,7 @@ BEGIN
             SELECT pg_catalog.format(
                 'CREATE TRIGGER dbperf_rebuild_snapshot BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT'
                 ' WHEN (NOT pg_catalog.pg_visible_in_snapshot(%2$L::xid8, pg_catalog.pg_current_snapshot()) AND pg_catalog.pg_current_xact_id_if_assigned() IS DISTINCT FROM %2$L::xid8)'
-                ' EXECUTE FUNCTION dbperf.rebuild_refuse_snapshot()', v_table, v_xid
+                ' EXECUTE FUNCTION dbperf.rebuild_refuse_snapshot(%3$L)', v_table, v_xid, v_table::oid
             )
             WHERE v_xid IS NOT NULL
         LOOP

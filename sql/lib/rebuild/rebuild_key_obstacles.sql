@@ -12,14 +12,7 @@ BEGIN
         JOIN pg_catalog.pg_attribute AS s ON s.attrelid = rebuild_key_obstacles.relation AND s.attname = p.source_column
         JOIN pg_catalog.pg_attribute AS t ON t.attrelid = rebuild_key_obstacles.target AND t.attname = p.target_column
     );
-    RETURN QUERY
-        SELECT 'foreign key', pg_catalog.format('%s has no foreign key like %I %s of %s', rebuild_key_obstacles.target, k.conname, pg_catalog.pg_get_constraintdef(k.oid), rebuild_key_obstacles.relation)
-        FROM pg_catalog.pg_constraint AS k
-        WHERE k.conrelid = rebuild_key_obstacles.relation AND k.contype = 'f' AND k.conparentid = 0 AND NOT EXISTS (
-            SELECT FROM pg_catalog.pg_constraint AS x
-            WHERE x.conrelid = rebuild_key_obstacles.target AND x.contype = 'f' AND x.confrelid = k.confrelid AND x.confkey = k.confkey AND x.convalidated AND (x.condeferrable, x.condeferred, x.confmatchtype) = (k.condeferrable, k.condeferred, k.confmatchtype)
-              AND x.conkey = ARRAY(SELECT (v_numbers ->> u.n::text)::smallint FROM pg_catalog.unnest(k.conkey) WITH ORDINALITY AS u (n, place) ORDER BY u.place)
-        );
+    RETURN QUERY SELECT 'foreign key', r.reason FROM dbperf.rebuild_reference_obstacles(rebuild_key_obstacles.relation, rebuild_key_obstacles.target, rebuild_key_obstacles.mapping) AS r;
     RETURN QUERY
         SELECT 'unique', pg_catalog.format('%s has no unique key like %s of %s: ON CONFLICT on it would fail', rebuild_key_obstacles.target, i.indexrelid::regclass, rebuild_key_obstacles.relation)
         FROM pg_catalog.pg_index AS i
@@ -50,7 +43,8 @@ BEGIN
         WHERE i.indrelid = rebuild_key_obstacles.relation AND i.indisprimary AND s.atttypid <> t.atttypid
           AND NOT EXISTS (SELECT FROM pg_catalog.pg_operator AS o WHERE o.oprname = '=' AND o.oprleft = t.atttypid AND o.oprright = s.atttypid);
     RETURN QUERY -- who references the table has to reference the other one
-        SELECT 'reference', CASE WHEN c.relkind <> 'r' THEN pg_catalog.format('%I of the partitioned table %s references %s', k.conname, k.conrelid::regclass, rebuild_key_obstacles.relation)
+        SELECT 'reference', CASE WHEN k.conrelid = k.confrelid THEN pg_catalog.format('%I of %s references the table itself', k.conname, rebuild_key_obstacles.relation)
+                                 WHEN c.relkind <> 'r' THEN pg_catalog.format('%I of the partitioned table %s references %s', k.conname, k.conrelid::regclass, rebuild_key_obstacles.relation)
                                  ELSE pg_catalog.format('%I of %s references columns of %s that are no unique key of %s', k.conname, k.conrelid::regclass, rebuild_key_obstacles.relation, rebuild_key_obstacles.target) END
         FROM pg_catalog.pg_constraint AS k
         JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid

@@ -32,10 +32,21 @@ BEGIN
         EXECUTE pg_catalog.format('ALTER INDEX %I.%I RENAME TO %I', v_schema, v_pair.shadow_name, v_pair.live_name);
         EXECUTE pg_catalog.format('ALTER INDEX %I.%I RENAME TO %I', v_schema, 'dbperf_rebuild_' || v_sides.id, v_pair.shadow_name);
     END LOOP;
+    FOR v_pair IN
+        SELECT n.nspname AS schema, l.stxname AS live_name, s.stxname AS shadow_name
+        FROM dbperf.rebuild_statistics(v_sides.live, v_sides.shadow) AS p
+        JOIN pg_catalog.pg_statistic_ext AS l ON l.oid = p.live_object
+        JOIN pg_catalog.pg_statistic_ext AS s ON s.oid = p.shadow_object AND s.stxnamespace = l.stxnamespace
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = l.stxnamespace
+    LOOP
+        EXECUTE pg_catalog.format('ALTER STATISTICS %I.%I RENAME TO %I', v_pair.schema, v_pair.live_name, 'dbperf_rebuild_' || v_sides.id);
+        EXECUTE pg_catalog.format('ALTER STATISTICS %I.%I RENAME TO %I', v_pair.schema, v_pair.shadow_name, v_pair.live_name);
+        EXECUTE pg_catalog.format('ALTER STATISTICS %I.%I RENAME TO %I', v_pair.schema, 'dbperf_rebuild_' || v_sides.id, v_pair.shadow_name);
+    END LOOP;
     EXECUTE pg_catalog.format('ALTER TABLE %s RENAME TO %I', v_sides.live, v_shadow);
     EXECUTE pg_catalog.format('ALTER TABLE %s RENAME TO %I', v_sides.shadow, v_live);
 END
 $$;
 
 COMMENT ON FUNCTION dbperf.rebuild_rename(regclass) IS
-    'Swaps the names of both tables, and of their indexes that stand for each other; the table that was used until now becomes <name>_old, or what the target was called at first. Locks: ACCESS EXCLUSIVE on both.';
+    'Swaps the names of both tables, and of their indexes and extended statistics that stand for each other; the table that was used until now becomes <name>_old, or what the target was called at first. Locks: ACCESS EXCLUSIVE on both.';

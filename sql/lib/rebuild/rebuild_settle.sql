@@ -11,8 +11,13 @@ BEGIN
         FROM dbperf.rebuild_sides(rebuild_settle.relation) AS s WHERE b.id OPERATOR(pg_catalog.=) s.id;
         COMMIT;
     END LOOP;
+    LOOP -- one may make another needless
+        v_statement := (SELECT r.statement FROM dbperf.rebuild_reference_statements(rebuild_settle.relation) AS r LIMIT 1);
+        EXIT WHEN v_statement IS NULL;
+        CALL dbperf.run_online(v_statement);
+    END LOOP;
 END
 $$;
 
 COMMENT ON PROCEDURE dbperf.rebuild_settle(regclass) IS
-    'Does what the last swap left to be done while nobody waits: triggers of the table that is not used any more go, foreign keys of others are validated, partitions get their names. Locks: as dbperf.rebuild_tidy(); SHARE UPDATE EXCLUSIVE on tables that reference it; ACCESS EXCLUSIVE on partitions that are renamed, for milliseconds.';
+    'Does what the last swap left to be done while nobody waits: triggers of the table that is not used any more go, foreign keys, its own and those of others, are validated, partitions get their names. Locks: as dbperf.rebuild_tidy(); SHARE UPDATE EXCLUSIVE on the table and those that reference it, as dbperf.rebuild_reference_statements(); ACCESS EXCLUSIVE on partitions that are renamed, for milliseconds.';

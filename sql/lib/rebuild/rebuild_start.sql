@@ -4,7 +4,6 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_obstacles text;
     v_found boolean;
     v_id integer;
     v_source_columns name[];
@@ -21,14 +20,7 @@ BEGIN
         RAISE EXCEPTION 'a mapping has to be a JSON object' USING ERRCODE = 'invalid_parameter_value', HINT = 'Such as {"column of the target": "column of the table"}.';
     END IF;
     EXECUTE pg_catalog.format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', rebuild_start.target);
-    SELECT pg_catalog.string_agg(o.reason, '; ') INTO v_obstacles
-    FROM dbperf.rebuild_obstacles(rebuild_start.relation, rebuild_start.target, rebuild_start.mapping) AS o
-    WHERE o.kind NOT IN ('publication', 'unique', 'check', 'foreign key') OR o.kind <> ALL (rebuild_start.accept);
-    IF v_obstacles IS NOT NULL THEN
-        RAISE EXCEPTION '% cannot be rebuilt as %', rebuild_start.relation, rebuild_start.target
-            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = v_obstacles,
-                  HINT = 'Nothing was changed. Kinds publication, unique, check and foreign key can be accepted: dbperf.rebuild_obstacles() says which is which.';
-    END IF;
+    PERFORM dbperf.rebuild_refuse(rebuild_start.relation, rebuild_start.target, rebuild_start.mapping, rebuild_start.accept);
     EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %s)', rebuild_start.target) INTO v_found;
     IF v_found THEN
         RAISE EXCEPTION '% holds rows', rebuild_start.target USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'A rebuild begins with an empty target. Nothing was changed.';
@@ -40,10 +32,10 @@ BEGIN
     FROM pg_catalog.pg_index AS i
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::smallint[])[0:i.indnkeyatts - 1])
     WHERE i.indrelid = rebuild_start.relation AND i.indisprimary;
-    INSERT INTO dbperf.rebuild (source, target, target_name, source_columns, target_columns, source_key, target_key, structure, accepted, estimated_rows)
+    INSERT INTO dbperf.rebuild (source, target, target_name, source_columns, target_columns, source_key, target_key, source_references, target_references, structure, accepted, estimated_rows)
     SELECT rebuild_start.relation, rebuild_start.target, c.relname, v_source_columns, v_target_columns, v_source_key,
            ARRAY(SELECT v_target_columns[pg_catalog.array_position(v_source_columns, k.name)] FROM pg_catalog.unnest(v_source_key) WITH ORDINALITY AS k (name, place) ORDER BY k.place),
-           dbperf.rebuild_structure(rebuild_start.relation, rebuild_start.target), rebuild_start.accept,
+           dbperf.rebuild_references(rebuild_start.relation, '[]'), dbperf.rebuild_target_references(rebuild_start.target), dbperf.rebuild_structure(rebuild_start.relation, rebuild_start.target), rebuild_start.accept,
            (SELECT greatest(pg_catalog.sum(x.reltuples), 0) FROM pg_catalog.pg_class AS x WHERE x.relkind = 'r' AND x.oid IN (SELECT dbperf.table_tree(rebuild_start.relation)))
     FROM pg_catalog.pg_class AS c WHERE c.oid = rebuild_start.target
     RETURNING id INTO v_id;
@@ -62,29 +54,30 @@ BEGIN
     FOR v_place IN 1..pg_catalog.cardinality(v_source_key) LOOP
         EXECUTE pg_catalog.format('COMMENT ON COLUMN dbperf.rebuild_log_%s.k%s IS %L', v_id, v_place, pg_catalog.format('Key: %I.', v_source_key[v_place]));
     END LOOP;
-    FOR v_attempt IN 1..3 LOOP -- for this lock nobody waits, not even a DELETE of what the target references
-        v_reason := dbperf.rebuild_try_lock(ARRAY[rebuild_start.relation], 'SHARE UPDATE EXCLUSIVE');
-        EXIT WHEN v_reason IS NULL;
-        PERFORM pg_catalog.pg_sleep(2) WHERE v_attempt < 3;
-    END LOOP;
-    IF v_reason IS NULL THEN
+    v_reason := dbperf.rebuild_lock(ARRAY[rebuild_start.relation], 'SHARE UPDATE EXCLUSIVE'); -- for which nobody waits
+    IF v_reason IS NULL THEN -- from here on who deletes what the target references waits
         v_reason := dbperf.rebuild_try_lock(ARRAY[rebuild_start.target], 'ACCESS EXCLUSIVE');
     END IF;
     IF v_reason IS NULL THEN
-        PERFORM dbperf.rebuild_carry(rebuild_start.relation, rebuild_start.target, v_source_columns, v_target_columns);
+        PERFORM dbperf.rebuild_carry(rebuild_start.relation);
+        PERFORM dbperf.rebuild_furnish(rebuild_start.relation, rebuild_start.target, v_source_columns, v_target_columns);
         FOR v_fit IN SELECT f.* FROM dbperf.rebuild_fit(rebuild_start.relation, rebuild_start.target, v_source_columns, v_target_columns) AS f LOOP
             EXECUTE pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (%s)', rebuild_start.target, v_fit.name, v_fit.condition);
         END LOOP;
-        -- last, because writers wait for it: until the transaction ends, which is now
-        v_reason := dbperf.rebuild_try_lock(ARRAY[rebuild_start.relation], 'SHARE ROW EXCLUSIVE');
+        -- last, and in the order in which who inserts locks them: writers wait until the transaction ends, which is now
+        v_reason := coalesce(
+            dbperf.rebuild_try_lock(ARRAY[rebuild_start.relation], 'SHARE ROW EXCLUSIVE'),
+            dbperf.rebuild_try_lock(dbperf.rebuild_referenced(dbperf.rebuild_references(rebuild_start.target, '[]')), 'ACCESS EXCLUSIVE')
+        );
     END IF;
     IF v_reason IS NOT NULL THEN
         RAISE EXCEPTION 'the rebuild of % could not begin', rebuild_start.relation
             USING ERRCODE = 'lock_not_available', DETAIL = v_reason, HINT = 'Nothing was changed. Look for long transactions in pg_stat_activity, then call this again.';
     END IF;
+    PERFORM dbperf.rebuild_take_references(rebuild_start.target);
     PERFORM dbperf.rebuild_guards(rebuild_start.relation, ARRAY(SELECT dbperf.table_tree(rebuild_start.relation)));
 END
 $$;
 
 COMMENT ON FUNCTION dbperf.rebuild_start(regclass, regclass, jsonb, text[]) IS
-    'Begins to rebuild a table as another, empty one, which the author made by hand: checks everything, hands on owner, privileges, row security, policies, comments and defaults, and from now on logs the keys of changed rows. mapping: {"column of the target": "column of the table"} where names differ, null for one that is not copied. accept: kinds of dbperf.rebuild_obstacles(). Raises 55000 with every reason. For a transaction of its own. Locks: SHARE ROW EXCLUSIVE on the target; at its end the same on the table and ACCESS EXCLUSIVE on the target, for milliseconds, each waited for 50 ms, and not while an older transaction has written the table, for which it looks three times, 2 s apart (55P03).';
+    'Begins to rebuild a table as another, empty one, which the author made by hand: checks everything, hands on owner, privileges, row security, policies, comments and defaults, and from now on logs the keys of changed rows. mapping: {"column of the target": "column of the table"} where names differ, null for one that is not copied. accept: kinds of dbperf.rebuild_obstacles(). Raises 55000 with every reason. For a transaction of its own. Locks: SHARE ROW EXCLUSIVE on the target; at its end the same on the table, and ACCESS EXCLUSIVE on the target and the tables that it references, for milliseconds, each waited for 50 ms, and not while an older transaction is in the way, for which it looks three times, 2 s apart (55P03).';

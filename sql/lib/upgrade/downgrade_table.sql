@@ -5,6 +5,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_live CONSTANT regclass := dbperf.trading_relation(downgrade_table.name); -- NULL if it was dropped
+    v_accept CONSTANT text := pg_catalog.quote_literal(nullif(pg_catalog.string_to_array(pg_catalog.current_setting('dbperf.accept', true), ','), '{}')); -- what dbperf rollback --accept said
     v_back text;
     v_target text;
     v_rebuild record;
@@ -28,7 +29,7 @@ BEGIN
             SELECT s.statement FROM (
                 VALUES
                     (pg_catalog.to_regclass(v_back) IS NULL, pg_catalog.format('SELECT dbperf.make_former_table(%L, %L)', v_live, v_back)),
-                    (v_rebuild.id IS NULL, pg_catalog.format('SELECT dbperf.rebuild_start(%L, %L)', v_live, v_back)),
+                    (v_rebuild.id IS NULL, pg_catalog.format('SELECT dbperf.rebuild_start(%L, %L%s)', v_live, v_back, ', NULL, ' || v_accept)),
                     (true, pg_catalog.format('CALL dbperf.rebuild_run(%L)', v_live)),
                     (v_rebuild.copied_at IS NULL, pg_catalog.format('VACUUM (ANALYZE) %s', v_back)),
                     (true, pg_catalog.format('SELECT * FROM dbperf.rebuild_verify(%L)', v_live)),
@@ -37,11 +38,13 @@ BEGIN
             ) AS s (is_needed, statement)
             WHERE s.is_needed;
     ELSIF v_is_partitioned THEN
-        RETURN QUERY VALUES (pg_catalog.format('CALL dbperf.rebuild_run(%L)', v_live)), (pg_catalog.format('SELECT dbperf.rebuild_revert(%L)', v_live));
+        RETURN QUERY VALUES
+            (pg_catalog.format('CALL dbperf.rebuild_run(%L)', v_live)), (pg_catalog.format('SELECT * FROM dbperf.rebuild_verify(%L)', v_live)),
+            (pg_catalog.format('CALL dbperf.rebuild_run(%L)', v_live)), (pg_catalog.format('SELECT dbperf.rebuild_revert(%L)', v_live));
     ELSIF v_rebuild.state = 'cut over' THEN -- that rebuild in reverse
         RETURN QUERY VALUES (pg_catalog.format('CALL dbperf.rebuild_run(%L)', v_live)), (pg_catalog.format('SELECT dbperf.end_downgrade(%L)', v_live));
     ELSIF v_rebuild.id IS NOT NULL THEN
-        RETURN QUERY VALUES (pg_catalog.format('SELECT dbperf.rebuild_abort(%L)', v_live));
+        RETURN QUERY VALUES (pg_catalog.format('CALL dbperf.rebuild_settle(%L)', v_live)), (pg_catalog.format('SELECT dbperf.rebuild_abort(%L)', v_live));
     ELSIF EXISTS (SELECT FROM dbperf.partition_policy AS p WHERE p.relation = pg_catalog.to_regclass(v_target)) THEN
         RETURN QUERY VALUES (pg_catalog.format('SELECT dbperf.drop_target(%L)', v_target));
     END IF;

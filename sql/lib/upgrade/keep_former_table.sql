@@ -16,6 +16,8 @@ BEGIN
     END IF;
     EXECUTE pg_catalog.format('DROP TABLE IF EXISTS dbperf.former_%I', v_name);
     EXECUTE pg_catalog.format('CREATE TABLE dbperf.former_%I (LIKE %s INCLUDING ALL EXCLUDING IDENTITY)', v_name, keep_former_table.former);
+    PERFORM dbperf.rebuild_furnish(keep_former_table.former, pg_catalog.to_regclass(pg_catalog.format('dbperf.former_%I', v_name)), c.names, c.names)
+    FROM (SELECT pg_catalog.array_agg(a.attname) FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = keep_former_table.former AND a.attnum > 0 AND NOT a.attisdropped) AS c (names);
     FOR v_column IN -- a sequence that it names could not go with the table that has it
         SELECT a.attname FROM pg_catalog.pg_attribute AS a
         JOIN pg_catalog.pg_attrdef AS f ON f.adrelid = a.attrelid AND f.adnum = a.attnum

@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION dbperf.make_alert_logs(live regclass, target text)
+CREATE OR REPLACE FUNCTION dbperf.make_alert_logs(live regclass, target text, accept text[] DEFAULT '{}')
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
@@ -27,8 +27,9 @@ BEGIN
     PERFORM dbperf.complete_target(make_alert_logs.live, make_alert_logs.target::regclass);
     INSERT INTO dbperf.partition_policy (relation, every, ahead, max_ahead, max_behind, id_column)
     VALUES (make_alert_logs.target::regclass, '3 months', '6 months', '1 year', '2 months', 'id');
+    PERFORM dbperf.rebuild_refuse(make_alert_logs.live, make_alert_logs.target::regclass, NULL, make_alert_logs.accept); -- before anything is left behind
 END
 $$;
 
-COMMENT ON FUNCTION dbperf.make_alert_logs(regclass, text) IS
-    'Makes the empty table that alert_logs becomes: quarterly partitions, values as double precision, ids as bigint. Locks: SHARE ROW EXCLUSIVE on the tables that it references.';
+COMMENT ON FUNCTION dbperf.make_alert_logs(regclass, text, text[]) IS
+    'Makes the empty table that alert_logs becomes: quarterly partitions, values as double precision, ids as bigint. Raises 55000 if it could not become that, but for kinds that are accepted. Locks: SHARE ROW EXCLUSIVE on the tables that it references.';

@@ -9,6 +9,8 @@ DECLARE
 BEGIN
     SELECT pg_catalog.format('dbperf.former_%I', t.name) INTO v_former FROM dbperf.trading_table AS t WHERE t.relation = make_former_table.live;
     EXECUTE pg_catalog.format('CREATE TABLE %s (LIKE %s INCLUDING ALL)', make_former_table.target, v_former);
+    PERFORM dbperf.rebuild_furnish(v_former::regclass, make_former_table.target::regclass, c.names, c.names)
+    FROM (SELECT pg_catalog.array_agg(a.attname) FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = v_former::regclass AND a.attnum > 0 AND NOT a.attisdropped) AS c (names);
     FOR v_statement IN
         SELECT pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s', make_former_table.target, k.conname, pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(k.oid), ' NOT VALID$', ''))
         FROM pg_catalog.pg_constraint AS k

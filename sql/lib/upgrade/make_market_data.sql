@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION dbperf.make_market_data(live regclass, target text)
+CREATE OR REPLACE FUNCTION dbperf.make_market_data(live regclass, target text, accept text[] DEFAULT '{}')
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
@@ -26,8 +26,9 @@ BEGIN
     PERFORM dbperf.complete_target(make_market_data.live, make_market_data.target::regclass);
     INSERT INTO dbperf.partition_policy (relation, every, ahead, max_ahead, max_behind, id_column)
     VALUES (make_market_data.target::regclass, '1 month', '3 months', '1 year', '2 months', 'id');
+    PERFORM dbperf.rebuild_refuse(make_market_data.live, make_market_data.target::regclass, NULL, make_market_data.accept); -- before anything is left behind
 END
 $$;
 
-COMMENT ON FUNCTION dbperf.make_market_data(regclass, text) IS
-    'Makes the empty table that market_data becomes: monthly partitions, prices as double precision, ids as bigint. Locks: SHARE ROW EXCLUSIVE on the tables that it references.';
+COMMENT ON FUNCTION dbperf.make_market_data(regclass, text, text[]) IS
+    'Makes the empty table that market_data becomes: monthly partitions, prices as double precision, ids as bigint. Raises 55000 if it could not become that, but for kinds that are accepted. Locks: SHARE ROW EXCLUSIVE on the tables that it references.';

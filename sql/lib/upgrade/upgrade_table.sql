@@ -5,6 +5,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_live CONSTANT regclass := dbperf.trading_relation(upgrade_table.name);
+    v_accept CONSTANT text := pg_catalog.quote_literal(nullif(pg_catalog.string_to_array(pg_catalog.current_setting('dbperf.accept', true), ','), '{}')); -- what dbperf migrate --accept said
     v_target text;
     v_rebuild record;
 BEGIN
@@ -22,9 +23,9 @@ BEGIN
         SELECT s.statement FROM (
             VALUES
                 (v_rebuild.id IS NULL AND pg_catalog.to_regclass(v_target) IS NOT NULL, pg_catalog.format('SELECT dbperf.drop_target(%L)', v_target)), -- of one that was aborted or refused
-                (v_rebuild.id IS NULL, pg_catalog.format('SELECT dbperf.make_%s(%L, %L)', upgrade_table.name, v_live, v_target)),
+                (v_rebuild.id IS NULL, pg_catalog.format('SELECT dbperf.make_%s(%L, %L%s)', upgrade_table.name, v_live, v_target, ', ' || v_accept)),
                 (v_rebuild.id IS NULL, pg_catalog.format('CALL dbperf.maintain(%L)', v_target)),
-                (v_rebuild.id IS NULL, pg_catalog.format('SELECT dbperf.rebuild_start(%L, %L)', v_live, v_target)),
+                (v_rebuild.id IS NULL, pg_catalog.format('SELECT dbperf.rebuild_start(%L, %L%s)', v_live, v_target, ', NULL, ' || v_accept)),
                 (true, pg_catalog.format('CALL dbperf.rebuild_run(%L)', v_live)),
                 (v_rebuild.copied_at IS NULL, pg_catalog.format('VACUUM (ANALYZE) %s', v_target)),
                 (true, pg_catalog.format('SELECT * FROM dbperf.rebuild_verify(%L)', v_live)),
