@@ -48,7 +48,7 @@ STATES = {
     "complete": "nothing was left to do",
 }
 
-ROUNDS = 18  # of each victim, at random; then aimed at what was not met yet
+ROUNDS = 4  # of each victim, at random; then aimed at what was not met yet
 LIMIT_S = 400.0  # of each victim
 
 

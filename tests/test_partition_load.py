@@ -223,10 +223,11 @@ def test_killed_anywhere(crashing: tuple[Server, Cluster], rng: random.Random, v
     with psycopg.connect(dsn, autocommit=True) as conn:
         prepare(conn)
     met: Counter[str] = Counter()
-    for _ in range(8 if victim == "client" else 4):
+    there = "SELECT count(*) FROM dbperf.partitions WHERE relation = 'md'::regclass"
+    for number in range(8 if victim == "client" else 4):
         with psycopg.connect(dsn, autocommit=True) as conn:
             conn.execute("UPDATE public.clock SET at = at + interval '24 hours'")
-            before = value(conn, "SELECT count(*) FROM dbperf.partitions WHERE relation = 'md'::regclass")
+            before = value(conn, there)
             run = subprocess.Popen(
                 [sys.executable, "-m", "dbperf", "--dsn", dsn, "partitions", "maintain"],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -234,7 +235,9 @@ def test_killed_anywhere(crashing: tuple[Server, Cluster], rng: random.Random, v
             begun = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'CALL dbperf.maintain%')"
             while run.poll() is None and not value(conn, begun):
                 pass
-            time.sleep(rng.random() * 0.3)  # the random moment of the kill
+            while number % 2 and run.poll() is None and value(conn, there) == before:
+                pass
+            time.sleep(rng.random() * (0.05 if number % 2 else 0.3))  # the random moment of the kill
             if (
                 victim == "server"
             ):  # its backend, which takes every session down with it; a postmaster's end it would outlive
@@ -249,7 +252,7 @@ def test_killed_anywhere(crashing: tuple[Server, Cluster], rng: random.Random, v
                 )
         run.wait()
         with _recovered(server, dsn) as conn:
-            made = value(conn, "SELECT count(*) FROM dbperf.partitions WHERE relation = 'md'::regclass") - before
+            made = value(conn, there) - before
             met["nothing made" if made == 0 else "all made" if made >= 24 else "some made"] += 1
             stray = (
                 "SELECT count(*) FROM pg_class WHERE relname LIKE 'md\\_p%%' AND relkind = 'r' AND NOT relispartition"

@@ -59,8 +59,8 @@ class Rebuilder:
     def cutover(self) -> None:
         self._insist("cutover", f"SELECT dbperf.rebuild_cutover('{self.shape.table}')")
 
-    def revert(self) -> None:
-        self._insist("revert", f"SELECT dbperf.rebuild_revert('{self.shape.table}')")
+    def revert(self, *, unverified: bool = False) -> None:
+        self._insist("revert", f"SELECT dbperf.rebuild_revert('{self.shape.table}', {unverified})")
 
     def finalize(self) -> None:
         self._insist("finalize", f"SELECT dbperf.rebuild_finalize('{self.shape.table}')")
@@ -176,7 +176,7 @@ def test_swaps_at_once_one_after_the_other(
                 assert rebuilder.verify() == []
                 rebuilder.cutover()
                 traffic.written(5)
-                rebuilder.conn.execute(f"SELECT dbperf.rebuild_revert('{shape.table}', unverified => true)".encode())
+                rebuilder.revert(unverified=True)
                 traffic.written(5)
             assert rebuilder.verify() == []
             rebuilder.cutover()

@@ -135,6 +135,7 @@ def test_no_routine_writes_what_it_calls_stable(migrated: psycopg.Connection) ->
 
 @pytest.mark.parametrize("file", files.library(), ids=lambda file: file.name)
 def test_one_routine_per_file(file: files.LibraryFile) -> None:
+    assert list(file.statements) == [s.rstrip(";") for s in sqlparse.split(";\n\n".join(file.statements))]
     created = [s for s in file.statements if s.startswith("CREATE")]
     assert len(created) == 1
     assert re.match(rf"CREATE OR REPLACE (FUNCTION|PROCEDURE|VIEW) dbperf\.{file.name}\b", created[0])

@@ -80,15 +80,10 @@ def install(conn: psycopg.Connection, *, late: bool) -> None:
         stands = present.get(file.name)
         if stands and known.get(file.name) == (file.checksum, stands[1]):
             continue
-        try:
-            with conn.transaction():
-                _replace(conn, file, stands)
-        except _NO_TABLES:
-            if not late:
-                raise
-            _drop(conn, [file.name])
-        else:
+        if _is_installed(conn, file, stands):
             replaced.append(file)
+        else:
+            _drop(conn, [file.name])
     if replaced:
         _record(conn, replaced)
     if late:
@@ -100,6 +95,21 @@ def remove(conn: psycopg.Connection, *, late_only: bool) -> None:
     late = {file.name for file in library() if file.late}
     names = recorded(conn).keys()
     _drop(conn, [name for name in names if not late_only or name in late])
+
+
+def _is_installed(conn: psycopg.Connection, file: LibraryFile, stands: tuple[str, str] | None) -> bool:
+    """Install *file*; False if it is late and the tables that it reads are not there."""
+    if not file.late and not stands:  # most of them, the first time: nothing that a savepoint would be for
+        _execute(conn, file.statements)
+        return True
+    try:
+        with conn.transaction():
+            _replace(conn, file, stands)
+    except _NO_TABLES:
+        if not file.late:
+            raise
+        return False
+    return True
 
 
 def _replace(conn: psycopg.Connection, file: LibraryFile, stands: tuple[str, str] | None) -> None:
@@ -127,8 +137,7 @@ def _record(conn: psycopg.Connection, files: Iterable[LibraryFile]) -> None:
 
 
 def _execute(conn: psycopg.Connection, statements: Iterable[str]) -> None:
-    for statement in statements:
-        conn.execute(statement.encode())
+    conn.execute(";\n".join(statements).encode())
 
 
 def _identities(conn: psycopg.Connection, name: str) -> list[str]:

@@ -11,6 +11,7 @@ DECLARE
     v_source_key name[];
     v_fit record;
     v_reason text;
+    v_referenced regclass[];
 BEGIN
     IF pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'a rebuild starts at READ COMMITTED only' USING ERRCODE = 'feature_not_supported', HINT = 'SET default_transaction_isolation = ''read committed''.';
@@ -54,7 +55,8 @@ BEGIN
     FOR v_place IN 1..pg_catalog.cardinality(v_source_key) LOOP
         EXECUTE pg_catalog.format('COMMENT ON COLUMN dbperf.rebuild_log_%s.k%s IS %L', v_id, v_place, pg_catalog.format('Key: %I.', v_source_key[v_place]));
     END LOOP;
-    v_reason := dbperf.rebuild_lock(ARRAY[rebuild_start.relation], 'SHARE UPDATE EXCLUSIVE'); -- for which nobody waits
+    v_referenced := dbperf.rebuild_referenced(dbperf.rebuild_references(rebuild_start.target, '[]'));
+    v_reason := dbperf.rebuild_lock(rebuild_start.relation || v_referenced, 'SHARE UPDATE EXCLUSIVE'); -- for which nobody waits
     IF v_reason IS NULL THEN -- from here on who deletes what the target references waits
         v_reason := dbperf.rebuild_try_lock(ARRAY[rebuild_start.target], 'ACCESS EXCLUSIVE');
     END IF;
@@ -67,7 +69,7 @@ BEGIN
         -- last, and in the order in which who inserts locks them: writers wait until the transaction ends, which is now
         v_reason := coalesce(
             dbperf.rebuild_try_lock(ARRAY[rebuild_start.relation], 'SHARE ROW EXCLUSIVE'),
-            dbperf.rebuild_try_lock(dbperf.rebuild_referenced(dbperf.rebuild_references(rebuild_start.target, '[]')), 'ACCESS EXCLUSIVE')
+            dbperf.rebuild_try_lock(v_referenced, 'ACCESS EXCLUSIVE')
         );
     END IF;
     IF v_reason IS NOT NULL THEN

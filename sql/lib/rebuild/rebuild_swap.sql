@@ -63,8 +63,9 @@ BEGIN
         FOR v_round IN 1..20 LOOP
             EXIT WHEN dbperf.rebuild_drain(v_sides.live, 5000) < v_most / 4;
         END LOOP;
+        v_reason := dbperf.rebuild_try_lock(v_tables, 'SHARE UPDATE EXCLUSIVE'); -- ends a vacuum while nobody waits
         BEGIN -- whoever changes what is referenced waits while the partitions get their keys; if that was in vain it is undone
-            v_reason := dbperf.rebuild_try_lock(v_referenced, 'SHARE ROW EXCLUSIVE');
+            v_reason := coalesce(v_reason, dbperf.rebuild_try_lock(v_referenced, 'SHARE ROW EXCLUSIVE'));
             IF v_reason IS NULL THEN
                 PERFORM dbperf.rebuild_put_references(v_sides.shadow, v_shadow_keys);
                 v_reason := dbperf.rebuild_try_lock(v_tables, 'ACCESS EXCLUSIVE');

@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION dbperf.complete_target(live regclass, target regclass)
+CREATE OR REPLACE FUNCTION dbperf.complete_target(live regclass, target regclass, without text[] DEFAULT '{}')
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
@@ -32,7 +32,7 @@ BEGIN
             UNION ALL
             SELECT 4, 0, pg_catalog.format('CREATE %sINDEX ON %s %s', CASE WHEN i.indisunique THEN 'UNIQUE ' END, complete_target.target, pg_catalog.regexp_replace(dbperf.index_definition(i.indexrelid), '^UNIQUE ', ''))
             FROM pg_catalog.pg_index AS i
-            WHERE i.indrelid = complete_target.live AND NOT i.indisprimary AND i.indisvalid
+            WHERE i.indrelid = complete_target.live AND NOT i.indisprimary AND i.indisvalid AND dbperf.index_definition(i.indexrelid) <> ALL (complete_target.without)
               AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.conindid = i.indexrelid AND k.contype = 'x')
         ) AS s
         ORDER BY s.place, s.number, s.statement
@@ -42,5 +42,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION dbperf.complete_target(regclass, regclass) IS
-    'Gives an empty table what the one that it is to replace has beyond its own: columns, the type of settled money, foreign keys and checks, indexes. Locks: ACCESS EXCLUSIVE on it, SHARE ROW EXCLUSIVE on the tables that it references.';
+COMMENT ON FUNCTION dbperf.complete_target(regclass, regclass, text[]) IS
+    'Gives an empty table what the one that it is to replace has beyond its own: columns, the type of settled money, foreign keys and checks, indexes, without those of these definitions. Locks: ACCESS EXCLUSIVE on it, SHARE ROW EXCLUSIVE on the tables that it references.';
