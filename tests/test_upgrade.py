@@ -29,7 +29,7 @@ def test_what_the_tables_become(upgraded_db: str) -> None:
         types = "SELECT DISTINCT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'market_data'::regclass AND attname ~ 'price|bid$|ask$'"
         assert conn.execute(types).fetchall() == [("double precision",)]
         names = "SELECT count(*) FROM pg_class WHERE relname = ANY (%s)"
-        assert value(conn, names, ["market_data_pkey", "ix_market_data_latest", "market_data_timestamp_brin", "alert_logs_pkey", "ix_alert_logs_recent", "market_data_id_seq"]) == 6  # fmt: skip
+        assert value(conn, names, ["market_data_pkey", "ix_market_data_latest", "market_data_timestamp_idx", "alert_logs_pkey", "ix_alert_logs_recent", "market_data_id_seq"]) == 6  # fmt: skip
         assert (
             value(conn, "SELECT partition::text FROM dbperf.partitions WHERE state = 'outside'")
             == "market_data_outside_2099_12"

@@ -65,11 +65,18 @@ BEGIN
     RETURN QUERY
         SELECT 3, 0, pg_catalog.format('ALTER TABLE %s VALIDATE CONSTRAINT %I', k.conrelid::regclass, k.conname)
         FROM pg_catalog.pg_constraint AS k WHERE k.confrelid = rebuild_dependents.live AND k.contype = 'f' AND k.conparentid = 0 AND k.convalidated;
-    RETURN QUERY -- partitions are named after their table; IF EXISTS: said twice if nothing was run between two swaps
+    RETURN QUERY -- partitions are named after their table, and indexes that stand for no other; IF EXISTS: said twice if nothing was run between two swaps
         SELECT 3, 1, pg_catalog.format('ALTER TABLE IF EXISTS %s RENAME TO %I', l.oid::regclass, n.name)
         FROM pg_catalog.pg_class AS c
         JOIN pg_catalog.pg_class AS t ON t.oid = rebuild_dependents.live
-        JOIN pg_catalog.pg_class AS l ON l.oid IN (SELECT dbperf.partition_leaves(c.oid)) AND pg_catalog.starts_with(l.relname::text, c.relname || '_')
+        JOIN pg_catalog.pg_class AS l ON pg_catalog.starts_with(l.relname::text, c.relname || '_') AND l.oid IN (
+            SELECT dbperf.partition_leaves(c.oid)
+            UNION ALL
+            SELECT x.indexrelid FROM pg_catalog.pg_index AS x
+            WHERE x.indrelid = c.oid AND x.indexrelid NOT IN (
+                SELECT i.shadow_index FROM dbperf.rebuild_indexes(rebuild_dependents.live, c.oid, rebuild_dependents.live_columns, rebuild_dependents.shadow_columns) AS i
+            )
+        )
         CROSS JOIN LATERAL (SELECT dbperf.cut_name(t.relname, 62 - pg_catalog.length(l.relname) + pg_catalog.length(c.relname)) || pg_catalog.substr(l.relname, pg_catalog.length(c.relname) + 1) AS name) AS n
         WHERE c.oid = rebuild_dependents.shadow
           AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS x WHERE x.relnamespace = l.relnamespace AND x.relname = n.name);

@@ -10,6 +10,7 @@ SET intervalstyle = 'postgres'
 AS $$
 DECLARE
     v_sides record;
+    v_rebuild dbperf.rebuild;
     v_keys jsonb;
     v_entries integer;
     v_found bigint;
@@ -18,16 +19,21 @@ DECLARE
 BEGIN
     PERFORM dbperf.rebuild_hold(rebuild_drain.relation);
     SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_drain.relation) AS s;
+    SELECT b.* INTO v_rebuild FROM dbperf.rebuild AS b WHERE b.id = v_sides.id;
     -- What is visible, never up to a number: entries are committed in another order than they are numbered. Of one key the
     -- order is the same, because its rows were locked: so the oldest first.
     EXECUTE pg_catalog.format(
         'WITH taken AS (DELETE FROM %1$s AS g WHERE g.id IN (SELECT x.id FROM %1$s AS x WHERE NOT x.stuck ORDER BY x.id LIMIT %2$s) RETURNING g.*) '
-        'SELECT pg_catalog.jsonb_agg(k.key), coalesce(pg_catalog.sum(k.entries), 0) FROM (SELECT pg_catalog.jsonb_build_object(%3$s) AS key, pg_catalog.count(*) AS entries FROM taken AS t GROUP BY 1) AS k',
+        'SELECT pg_catalog.jsonb_agg(DISTINCT pg_catalog.jsonb_build_object(%3$s)) FILTER (WHERE NOT (%4$s)), pg_catalog.count(*) FROM taken AS t',
         v_sides.log, rebuild_drain.batch_size,
-        (SELECT pg_catalog.string_agg(pg_catalog.format('''k%1$s'', t.k%1$s', i), ', ') FROM pg_catalog.generate_series(1, pg_catalog.cardinality(v_sides.live_key)) AS i)
+        (SELECT pg_catalog.string_agg(pg_catalog.format('''k%1$s'', t.k%1$s', i), ', ') FROM pg_catalog.generate_series(1, pg_catalog.cardinality(v_sides.live_key)) AS i),
+        -- the backfill will come there, and see what this transaction sees
+        CASE WHEN v_rebuild.copied_at IS NOT NULL THEN 'false' WHEN v_rebuild.copied_to IS NULL THEN 'true'
+             ELSE dbperf.rebuild_range('t', v_sides.log::regclass, ARRAY(SELECT ('k' || i)::name FROM pg_catalog.generate_series(1, pg_catalog.cardinality(v_sides.live_key)) AS i), v_rebuild.copied_to, NULL) END
     ) INTO v_keys, v_entries;
+    UPDATE dbperf.rebuild AS b SET applied_changes = b.applied_changes + v_entries WHERE b.id = v_sides.id AND v_entries > 0;
     IF v_keys IS NULL THEN
-        RETURN 0;
+        RETURN v_entries;
     END IF;
 
     v_from := dbperf.rebuild_keys(v_sides.live, v_sides.live_key);
@@ -50,10 +56,9 @@ BEGIN
             v_from, v_sides.live, dbperf.rebuild_match('l', v_sides.live_key), v_sides.shadow, dbperf.rebuild_match('t', v_sides.shadow_key)
         ) USING v_keys;
     END IF;
-    UPDATE dbperf.rebuild AS b SET applied_changes = b.applied_changes + v_entries WHERE b.id = v_sides.id;
     RETURN v_entries;
 END
 $$;
 
 COMMENT ON FUNCTION dbperf.rebuild_drain(regclass, integer) IS
-    'Applies the oldest entries of the change log: takes the rows with these keys out of the table that is kept in step and puts in what the other one has now; returns how many entries it took. Rows that a unique key keeps out stay in the log, stuck. For a transaction of its own, at READ COMMITTED. Locks: ACCESS SHARE on the one table, ROW EXCLUSIVE on the other and the log.';
+    'Applies the oldest entries of the change log: takes the rows with these keys out of the table that is kept in step and puts in what the other one has now, but for those that the backfill has not come to; returns how many entries it took. Rows that a unique key keeps out stay in the log, stuck. For a transaction of its own, at READ COMMITTED. Locks: ACCESS SHARE on the one table, ROW EXCLUSIVE on the other and the log.';

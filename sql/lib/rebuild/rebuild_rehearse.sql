@@ -24,7 +24,7 @@ BEGIN
     v_statements := (
         SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(s.what, s.statement) ORDER BY s.place, s.what)
         FROM (
-            SELECT v.depth AS place, pg_catalog.format('view %s', v.view) AS what, pg_catalog.format('CREATE VIEW pg_temp.%I AS %s', c.relname, pg_catalog.pg_get_viewdef(v.view)) AS statement
+            SELECT v.depth AS place, pg_catalog.format('view %s', v.view) AS what, pg_catalog.format('CREATE TEMP VIEW %I AS %s', c.relname, pg_catalog.pg_get_viewdef(v.view)) AS statement
             FROM dbperf.rebuild_views(rebuild_rehearse.relation) AS v JOIN pg_catalog.pg_class AS c ON c.oid = v.view
             UNION ALL
             SELECT 1000, pg_catalog.format('trigger %I', g.tgname), pg_catalog.pg_get_triggerdef(g.oid, true)

@@ -4,6 +4,7 @@ AS $$
 DECLARE
     v_size integer := greatest(rebuild_run.batch_size, 1);
     v_started timestamp with time zone;
+    v_took interval;
     v_said timestamp with time zone := pg_catalog.clock_timestamp();
     v_statement text;
     v_reason text;
@@ -23,7 +24,6 @@ BEGIN
         v_copied := 0;
         v_drained := 0;
         v_state := NULL;
-        v_started := pg_catalog.clock_timestamp();
         v_reason := dbperf.rebuild_pause(rebuild_run.relation);
         COMMIT;
         BEGIN
@@ -33,12 +33,14 @@ BEGIN
         END;
         COMMIT;
         IF v_state IS NULL AND (v_reason IS NULL OR v_pauses OPERATOR(pg_catalog.>=) 5) AND v_drained OPERATOR(pg_catalog.<) greatest(rebuild_run.batch_size, 100) THEN -- changes first: the log must not outgrow us
+            v_started := pg_catalog.clock_timestamp();
             BEGIN
                 v_copied := dbperf.rebuild_copy(rebuild_run.relation, v_size);
             EXCEPTION WHEN check_violation OR lock_not_available OR deadlock_detected THEN
                 GET STACKED DIAGNOSTICS v_state = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;
             END;
             COMMIT;
+            v_took := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) v_started;
             IF v_state IS NULL AND v_copied OPERATOR(pg_catalog.<) v_size THEN -- what comes after it comes by the log
                 PERFORM dbperf.rebuild_copied(rebuild_run.relation);
                 COMMIT;
@@ -64,11 +66,9 @@ BEGIN
         SELECT b.copied_at IS NOT NULL INTO v_is_copied FROM dbperf.rebuild_sides(rebuild_run.relation) AS s JOIN dbperf.rebuild AS b ON b.id OPERATOR(pg_catalog.=) s.id;
         -- what writers add while one batch is applied does not get less: the swap does the rest
         EXIT WHEN v_is_copied AND v_copied OPERATOR(pg_catalog.=) 0 AND v_drained OPERATOR(pg_catalog.<) greatest(rebuild_run.batch_size OPERATOR(pg_catalog./) 5, 100);
-        -- batches of 0.1 s at most: they hold locks on rows that are referenced
-        IF v_copied OPERATOR(pg_catalog.>) 0 AND pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) v_started OPERATOR(pg_catalog.>) interval '200 milliseconds' THEN
-            v_size := greatest(v_size OPERATOR(pg_catalog./) 2, 100);
-        ELSIF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) v_started OPERATOR(pg_catalog.<) interval '50 milliseconds' THEN
-            v_size := least(v_size OPERATOR(pg_catalog.*) 2, greatest(rebuild_run.batch_size, 1));
+        IF v_copied OPERATOR(pg_catalog.>) 0 THEN -- batches of 0.2 s at most: changes wait meanwhile
+            v_size := least(greatest(CASE WHEN v_took OPERATOR(pg_catalog.>) interval '200 milliseconds' THEN v_size OPERATOR(pg_catalog./) 2
+                                          WHEN v_took OPERATOR(pg_catalog.<) interval '100 milliseconds' THEN v_size OPERATOR(pg_catalog.*) 2 ELSE v_size END, 500), greatest(rebuild_run.batch_size, 1));
         END IF;
         IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) v_said OPERATOR(pg_catalog.>) interval '5 seconds' THEN
             v_said := pg_catalog.clock_timestamp();

@@ -41,9 +41,10 @@ BEGIN
     FROM pg_catalog.pg_class AS c WHERE c.oid = rebuild_start.target
     RETURNING id INTO v_id;
     EXECUTE pg_catalog.format('CREATE TABLE dbperf.rebuild_log_%s (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, stuck boolean DEFAULT false NOT NULL, %s)', v_id, (
-        SELECT pg_catalog.string_agg(pg_catalog.format('k%s %s', u.place, pg_catalog.format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY u.place)
+        SELECT pg_catalog.string_agg(pg_catalog.format('k%s %s%s', u.place, pg_catalog.format_type(a.atttypid, a.atttypmod), CASE WHEN l.oid IS NOT NULL THEN pg_catalog.format(' COLLATE %I.%I', n.nspname, l.collname) END), ', ' ORDER BY u.place)
         FROM pg_catalog.unnest(v_source_key) WITH ORDINALITY AS u (name, place)
         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = rebuild_start.relation AND a.attname = u.name
+        LEFT JOIN (pg_catalog.pg_collation AS l JOIN pg_catalog.pg_namespace AS n ON n.oid = l.collnamespace) ON l.oid = a.attcollation
     ));
     EXECUTE pg_catalog.format('COMMENT ON TABLE dbperf.rebuild_log_%s IS %L', v_id, pg_catalog.format('Change log of the rebuild of %s: keys of rows that were touched and are still to be copied.', rebuild_start.relation));
     EXECUTE pg_catalog.format('GRANT INSERT ON dbperf.rebuild_log_%s TO %I', v_id, (

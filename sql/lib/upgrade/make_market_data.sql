@@ -26,9 +26,7 @@ BEGIN
     -- Ticks come in the order of their times: a block range index finds a window of them, and costs an insert nothing.
     -- A range of prices is a condition on (instrument_id, timestamp, price), inside each partition.
     PERFORM dbperf.complete_target(make_market_data.live, make_market_data.target::regclass, ARRAY['USING btree ("timestamp")', 'USING btree (instrument_id, price)']);
-    EXECUTE pg_catalog.format('CREATE INDEX %I ON %s USING brin ("timestamp") WITH (pages_per_range = 32, autosummarize = on)', (
-        SELECT dbperf.cut_name(c.relname, 45) || '_timestamp_brin' FROM pg_catalog.pg_class AS c WHERE c.oid = make_market_data.live
-    ), make_market_data.target);
+    EXECUTE pg_catalog.format('CREATE INDEX ON %s USING brin ("timestamp") WITH (pages_per_range = 32, autosummarize = on)', make_market_data.target);
     INSERT INTO dbperf.partition_policy (relation, every, ahead, max_ahead, max_behind, id_column)
     VALUES (make_market_data.target::regclass, '1 month', '3 months', '1 year', '2 months', 'id');
     PERFORM dbperf.rebuild_refuse(make_market_data.live, make_market_data.target::regclass, NULL, make_market_data.accept); -- before anything is left behind
