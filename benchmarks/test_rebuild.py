@@ -126,6 +126,7 @@ def test_writers_beside_a_rebuild_and_beside_alter_table(dsn: str) -> None:
             rebuild.run(conn, "market_data")
             assert rebuild.verify(conn, "market_data") == []
             rebuild.cut_over(conn, "market_data")
+            assert rebuild.verify(conn, "market_data") == []
             rebuild.revert(conn, "market_data")
             rebuild.abort(conn, "market_data")
 

@@ -74,6 +74,7 @@ QUOTE = Shape(
             "timestamp" timestamp NOT NULL, id bigint NOT NULL, instrument_id integer NOT NULL REFERENCES venue,
             price double precision, volume integer, PRIMARY KEY (id, "timestamp")
         )""",
+        "CREATE INDEX ON quote_next (instrument_id)",
     ),
     """SELECT dbperf.rebuild_start('quote', 'quote_next', '{"id": "no", "timestamp": "at", "instrument_id": "venue_id",
         "price": "px", "volume": "size"}')""",
@@ -89,7 +90,7 @@ def make_quote(conn: psycopg.Connection, rows: int) -> None:
         """CREATE TABLE quote (no serial, px numeric(12,4), at timestamp NOT NULL, size integer,
             venue_id integer NOT NULL REFERENCES venue, PRIMARY KEY (no, at))"""
     )
-    conn.execute("CREATE INDEX quote_at ON quote (at)")
+    conn.execute("CREATE INDEX quote_at ON quote (at); CREATE INDEX quote_venue ON quote (venue_id)")
     conn.execute(
         """INSERT INTO quote (px, at, size, venue_id)
             SELECT g / 4.0, timestamp '2026-04-01' + g * interval '90 days' / %s, g, g %% 8 + 1

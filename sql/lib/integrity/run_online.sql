@@ -1,4 +1,4 @@
-CREATE OR REPLACE PROCEDURE dbperf.run_online(statement text)
+CREATE OR REPLACE PROCEDURE dbperf.run_online(statement text, attempts integer DEFAULT 3)
 LANGUAGE plpgsql -- no SET search_path: a procedure that has one cannot COMMIT
 AS $$
 DECLARE
@@ -14,7 +14,7 @@ BEGIN
             EXECUTE run_online.statement;
             v_done := true;
         EXCEPTION WHEN lock_not_available THEN
-            IF v_attempt OPERATOR(pg_catalog.=) 3 THEN
+            IF v_attempt OPERATOR(pg_catalog.>=) run_online.attempts THEN
                 RAISE EXCEPTION 'somebody holds a lock that % needs', run_online.statement
                     USING ERRCODE = 'lock_not_available', HINT = 'Look for long transactions in pg_stat_activity, then call this again: it goes on where it stopped.';
             END IF;
@@ -28,5 +28,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON PROCEDURE dbperf.run_online(text) IS
-    'Runs the statement and commits; waits for its lock three times 50 ms, 2 s apart, then raises 55P03. Locks: as the statement.';
+COMMENT ON PROCEDURE dbperf.run_online(text, integer) IS
+    'Runs the statement and commits; waits for its lock so many times 50 ms, 2 s apart, then raises 55P03. Locks: as the statement.';

@@ -19,7 +19,7 @@ BEGIN
     IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.<>) 'read committed' THEN
         RAISE EXCEPTION 'a rebuild runs at READ COMMITTED only' USING ERRCODE = 'feature_not_supported', HINT = 'SET default_transaction_isolation = ''read committed''.';
     END IF;
-    CALL dbperf.rebuild_settle(rebuild_run.relation);
+    CALL dbperf.run_online(pg_catalog.format('SELECT dbperf.rebuild_tidy(%L)', rebuild_run.relation));
     LOOP
         v_copied := 0;
         v_drained := 0;
@@ -82,8 +82,9 @@ BEGIN
     END LOOP;
     CALL dbperf.run_online(pg_catalog.format('SELECT dbperf.rebuild_unstick(%L)', rebuild_run.relation));
     CALL dbperf.run_online(pg_catalog.format('SELECT dbperf.rebuild_analyze(%L)', rebuild_run.relation));
+    CALL dbperf.rebuild_settle(rebuild_run.relation); -- last: locks that are not to be had must not stop the rest
 END
 $$;
 
 COMMENT ON PROCEDURE dbperf.rebuild_run(regclass, integer) IS
-    'Copies what is left to copy and applies the change log, batch after batch, each a transaction of its own, until both are done but for what comes meanwhile; again after an interruption, and now and then until the rebuild is cut over and until it is finalized. Says every 5 s how far it is; waits while others wait for locks or a replica is behind. Locks: as dbperf.rebuild_copy() and dbperf.rebuild_drain().';
+    'Copies what is left to copy and applies the change log, batch after batch, each a transaction of its own, until both are done but for what comes meanwhile; again after an interruption, and now and then until the rebuild is cut over and until it is finalized. Then does what the last swap left, as dbperf.rebuild_settle(). Says every 5 s how far it is; waits while others wait for locks or a replica is behind. Locks: as dbperf.rebuild_copy() and dbperf.rebuild_drain().';

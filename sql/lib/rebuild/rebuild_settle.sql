@@ -2,11 +2,12 @@ CREATE OR REPLACE PROCEDURE dbperf.rebuild_settle(relation regclass)
 LANGUAGE plpgsql -- no SET search_path: a procedure that has one cannot COMMIT
 AS $$
 DECLARE
+    v_patience CONSTANT integer := 10; -- whoever is busy enough to be rebuilt is busy then too
     v_statement text;
 BEGIN
     CALL dbperf.run_online(pg_catalog.format('SELECT dbperf.rebuild_tidy(%L)', rebuild_settle.relation));
     FOREACH v_statement IN ARRAY (SELECT b.afterwards FROM dbperf.rebuild_sides(rebuild_settle.relation) AS s JOIN dbperf.rebuild AS b ON b.id OPERATOR(pg_catalog.=) s.id) LOOP
-        CALL dbperf.run_online(v_statement);
+        CALL dbperf.run_online(v_statement, v_patience);
         UPDATE dbperf.rebuild AS b SET afterwards = pg_catalog.array_remove(b.afterwards, v_statement)
         FROM dbperf.rebuild_sides(rebuild_settle.relation) AS s WHERE b.id OPERATOR(pg_catalog.=) s.id;
         COMMIT;
@@ -14,7 +15,7 @@ BEGIN
     LOOP -- one may make another needless
         v_statement := (SELECT r.statement FROM dbperf.rebuild_reference_statements(rebuild_settle.relation) AS r LIMIT 1);
         EXIT WHEN v_statement IS NULL;
-        CALL dbperf.run_online(v_statement);
+        CALL dbperf.run_online(v_statement, v_patience);
     END LOOP;
 END
 $$;

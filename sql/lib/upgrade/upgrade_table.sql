@@ -11,7 +11,7 @@ DECLARE
 BEGIN
     SELECT b.* INTO v_rebuild FROM dbperf.rebuild AS b WHERE b.ended_at IS NULL AND v_live IN (b.source, b.target);
     IF v_rebuild.state = 'cut over' THEN
-        RETURN QUERY SELECT pg_catalog.format('CALL dbperf.rebuild_run(%L)', v_live) WHERE NOT v_rebuild.is_tidy OR v_rebuild.afterwards <> '{}';
+        RETURN QUERY SELECT pg_catalog.format('CALL dbperf.rebuild_run(%L)', v_live) WHERE NOT v_rebuild.is_tidy OR v_rebuild.afterwards <> '{}' OR EXISTS (SELECT FROM dbperf.rebuild_reference_statements(v_live));
         RETURN;
     ELSIF (SELECT c.relkind = 'p' FROM pg_catalog.pg_class AS c WHERE c.oid = v_live) THEN
         RETURN;
