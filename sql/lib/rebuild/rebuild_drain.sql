@@ -7,6 +7,10 @@ SET timezone = 'UTC' -- keys are remembered as text
 SET datestyle = 'ISO, YMD'
 SET extra_float_digits = 1
 SET intervalstyle = 'postgres'
+-- few keys, many rows, and no statistics of a table that has just been filled: by its index, never by reading all of it
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
 DECLARE
     v_sides record;

@@ -77,6 +77,9 @@ BEGIN
         RAISE EXCEPTION 'the rebuild of % could not begin', rebuild_start.relation
             USING ERRCODE = 'lock_not_available', DETAIL = v_reason, HINT = 'Nothing was changed. Look for long transactions in pg_stat_activity, then call this again.';
     END IF;
+    RAISE NOTICE '% has %: its copy needs about as much again', rebuild_start.relation, (
+        SELECT pg_catalog.pg_size_pretty(pg_catalog.sum(pg_catalog.pg_total_relation_size(t.relation))) FROM dbperf.table_tree(rebuild_start.relation) AS t (relation)
+    );
     PERFORM dbperf.rebuild_take_references(rebuild_start.target);
     PERFORM dbperf.rebuild_guards(rebuild_start.relation, ARRAY(SELECT dbperf.table_tree(rebuild_start.relation)));
 END

@@ -20,11 +20,9 @@ BEGIN
     WHERE t.relation = end_downgrade.live;
     FOR v_index IN
         SELECT l.relname AS made, o.relname AS original
-        FROM (SELECT i.indexrelid, pg_catalog.row_number() OVER (PARTITION BY dbperf.index_definition(i.indexrelid) ORDER BY i.indexrelid) AS place FROM pg_catalog.pg_index AS i WHERE i.indrelid = v_former) AS x
-        JOIN (SELECT i.indexrelid, pg_catalog.row_number() OVER (PARTITION BY dbperf.index_definition(i.indexrelid) ORDER BY i.indexrelid) AS place FROM pg_catalog.pg_index AS i WHERE i.indrelid = end_downgrade.live) AS y
-            ON y.place = x.place AND dbperf.index_definition(y.indexrelid) = dbperf.index_definition(x.indexrelid)
-        JOIN pg_catalog.pg_class AS o ON o.oid = x.indexrelid
-        JOIN pg_catalog.pg_class AS l ON l.oid = y.indexrelid AND l.relname <> o.relname
+        FROM dbperf.like_indexes(v_former, end_downgrade.live) AS x
+        JOIN pg_catalog.pg_class AS o ON o.oid = x.index
+        JOIN pg_catalog.pg_class AS l ON l.oid = x.other_index AND l.relname <> o.relname
     LOOP
         EXECUTE pg_catalog.format('ALTER INDEX %I.%I RENAME TO %I', v_schema, v_index.made, v_index.original);
     END LOOP;

@@ -21,17 +21,15 @@ BEGIN
     FOR v_column IN -- a sequence that it names could not go with the table that has it
         SELECT a.attname FROM pg_catalog.pg_attribute AS a
         JOIN pg_catalog.pg_attrdef AS f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
-        WHERE a.attrelid = pg_catalog.to_regclass('dbperf.former_' || v_name) AND pg_catalog.pg_get_expr(f.adbin, f.adrelid) LIKE 'nextval(%'
+        WHERE a.attrelid = pg_catalog.to_regclass(pg_catalog.format('dbperf.former_%I', v_name)) AND pg_catalog.pg_get_expr(f.adbin, f.adrelid) LIKE 'nextval(%'
     LOOP
         EXECUTE pg_catalog.format('ALTER TABLE dbperf.former_%I ALTER COLUMN %I DROP DEFAULT', v_name, v_column);
     END LOOP;
-    FOR v_index IN -- in the same order they were made in
+    FOR v_index IN
         SELECT n.relname AS made, coalesce(p.relname, o.relname) AS original
-        FROM (SELECT i.indexrelid, pg_catalog.row_number() OVER (PARTITION BY dbperf.index_definition(i.indexrelid) ORDER BY i.indexrelid) AS place FROM pg_catalog.pg_index AS i WHERE i.indrelid = keep_former_table.former) AS x
-        JOIN (SELECT i.indexrelid, pg_catalog.row_number() OVER (PARTITION BY dbperf.index_definition(i.indexrelid) ORDER BY i.indexrelid) AS place FROM pg_catalog.pg_index AS i WHERE i.indrelid = pg_catalog.to_regclass('dbperf.former_' || v_name)) AS y
-            ON y.place = x.place AND dbperf.index_definition(y.indexrelid) = dbperf.index_definition(x.indexrelid)
-        JOIN pg_catalog.pg_class AS o ON o.oid = x.indexrelid
-        JOIN pg_catalog.pg_class AS n ON n.oid = y.indexrelid
+        FROM dbperf.like_indexes(keep_former_table.former, pg_catalog.to_regclass(pg_catalog.format('dbperf.former_%I', v_name))) AS x
+        JOIN pg_catalog.pg_class AS o ON o.oid = x.index
+        JOIN pg_catalog.pg_class AS n ON n.oid = x.other_index
         LEFT JOIN ( -- those that stand for each other have swapped their names
             SELECT i.shadow_index, c.relname
             FROM dbperf.rebuild AS b
