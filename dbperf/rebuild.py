@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -49,6 +49,8 @@ def start(
     target: str,
     mapping: Mapping[str, Any] | None = None,
     accept: Sequence[str] = (),
+    *,
+    wait: timedelta = timedelta(minutes=5),
 ) -> None:
     """Begin to rebuild *table* as *target*, an empty table in the same schema: changes are logged from now on.
 
@@ -57,6 +59,7 @@ def start(
         table, target: as in SQL.
         mapping: column of the target → column of the table where their names differ; None: not copied.
         accept: kinds of obstacles to accept: ``publication``, ``unique``, ``check``, ``foreign key``.
+        wait: how long to wait for a moment in which nobody is in the way.
 
     Raises:
         RebuildError: something cannot be carried over; the message names all of it, and nothing was changed.
@@ -64,7 +67,7 @@ def start(
     """
     names = [qualified(conn, table), qualified(conn, target)]
     given = None if mapping is None else Jsonb(dict(mapping))
-    _call(conn, "SELECT dbperf.rebuild_start(%s, %s, %s, %s)", [*names, given, list(accept)])
+    _insist(conn, "SELECT dbperf.rebuild_start(%s, %s, %s, %s)", [*names, given, list(accept)], wait)
 
 
 def run(conn: psycopg.Connection, table: str, batch_size: int = 5000) -> None:
@@ -153,17 +156,28 @@ def abort(conn: psycopg.Connection, table: str) -> None:
 
 def _swap(conn: psycopg.Connection, table: str, query: str, arguments: list[Any], wait: timedelta) -> None:
     name = qualified(conn, table)
+    # before: few changes are left to apply while everybody waits
+    _insist(conn, query, [name, *arguments], wait, lambda: run(conn, name))
+    run(conn, name)  # triggers of the table that is not used any more go, foreign keys are validated
+
+
+def _insist(
+    conn: psycopg.Connection,
+    query: str,
+    arguments: list[Any],
+    wait: timedelta,
+    before: Callable[[], None] = lambda: None,
+) -> None:
     deadline = time.monotonic() + wait.total_seconds()
     while True:
-        run(conn, name)  # few changes are left to apply while everybody waits
+        before()
         try:
-            _call(conn, query, [name, *arguments])
-            break
+            _call(conn, query, arguments)
+            return
         except LockedError:
             if time.monotonic() > deadline:
                 raise
         time.sleep(PAUSE_S)
-    run(conn, name)  # triggers of the table that is not used any more go, keys of others are validated
 
 
 def _call(conn: psycopg.Connection, query: str, arguments: list[Any]) -> None:

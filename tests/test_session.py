@@ -13,6 +13,7 @@ from psycopg import sql
 from dbperf import errors
 from dbperf.migrations import migrate, rollback, session, status
 from tests import catalogue
+from tests.support import BUDGET_MS
 
 
 def test_the_watcher_says_for_whom_it_waits(
@@ -58,7 +59,7 @@ def test_writers_and_readers_go_on_while_it_migrates(legacy_db: str) -> None:
     def write() -> None:
         # a prepared SELECT fails after each swap: its result has other types
         with psycopg.connect(legacy_db, autocommit=True, prepare_threshold=None) as conn:
-            conn.execute("SET lock_timeout = '150ms'")
+            conn.execute(f"SET lock_timeout = '{BUDGET_MS}ms'".encode())
             while not stop.is_set():
                 started = time.monotonic()
                 try:

@@ -29,12 +29,17 @@ def rebuild_group() -> None:
 @click.option("--target", required=True, help="The empty table that TABLE is to become, in the same schema.")
 @click.option("--map", "mapping", metavar="COLUMN=FIELD", multiple=True, help="Fill the target's COLUMN from FIELD.")
 @accepts
+@waits
 @pass_context
-def start(context: Context, table: str, target: str, mapping: tuple[str, ...], accept: tuple[str, ...]) -> None:
+def start(
+    context: Context, table: str, target: str, mapping: tuple[str, ...], accept: tuple[str, ...], wait: str
+) -> None:
     """Begin to rebuild TABLE: check everything, and log its changes from now on."""
+    limit = _limit(wait)
     with session.open_session(context.dsn, note) as conn:
         note(describe(conn))
-        rebuild.start(conn, table, target, dict(load.parse_mapping(mapping)) if mapping else None, accept)
+        given = dict(load.parse_mapping(mapping)) if mapping else None
+        rebuild.start(conn, table, target, given, accept, wait=limit)
     context.show({"started": table, "target": target}, f"changes of {table} are logged; next: rebuild run {table}")
 
 

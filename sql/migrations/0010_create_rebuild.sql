@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS dbperf.rebuild (
     estimated_rows bigint NOT NULL,
     copied_rows bigint DEFAULT 0 NOT NULL,
     copied_to text[],
+    is_backfilled boolean DEFAULT false NOT NULL,
     copying_took interval DEFAULT '0' NOT NULL,
     copied_at timestamp with time zone,
     applied_changes bigint DEFAULT 0 NOT NULL,
@@ -88,6 +89,8 @@ COMMENT ON COLUMN dbperf.rebuild.estimated_rows IS 'Rows of the source when it b
 COMMENT ON COLUMN dbperf.rebuild.copied_rows IS 'Rows that the backfill has read.';
 
 COMMENT ON COLUMN dbperf.rebuild.copied_to IS 'Key up to which it has.';
+
+COMMENT ON COLUMN dbperf.rebuild.is_backfilled IS 'Whether the last batch has been read: what comes after it comes by the log.';
 
 COMMENT ON COLUMN dbperf.rebuild.copying_took IS 'Time that its batches took, without pauses.';
 

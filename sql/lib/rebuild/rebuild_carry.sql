@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_carry(relation regclass)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     v_sides record;
@@ -38,13 +39,17 @@ BEGIN
             UNION ALL
             SELECT 3, NULL, pg_catalog.format('COMMENT ON TABLE %s IS %L', v_sides.shadow, pg_catalog.obj_description(v_sides.live, 'pg_class'))
             WHERE pg_catalog.obj_description(v_sides.live, 'pg_class') IS DISTINCT FROM pg_catalog.obj_description(v_sides.shadow, 'pg_class')
-              AND pg_catalog.obj_description(v_sides.live, 'pg_class') IS NOT NULL
+              AND (pg_catalog.obj_description(v_sides.live, 'pg_class') IS NOT NULL OR pg_catalog.obj_description(v_sides.shadow, 'pg_class') LIKE 'dbperf: %')
             UNION ALL
             SELECT 3, NULL, pg_catalog.format('COMMENT ON COLUMN %s.%I IS %L', v_sides.shadow, t.attname, pg_catalog.col_description(s.attrelid, s.attnum))
             FROM pairs AS p
             JOIN pg_catalog.pg_attribute AS s ON s.attrelid = v_sides.live AND s.attname = p.live_name
             JOIN pg_catalog.pg_attribute AS t ON t.attrelid = v_sides.shadow AND t.attname = p.shadow_name
             WHERE pg_catalog.col_description(s.attrelid, s.attnum) IS NOT NULL AND pg_catalog.col_description(s.attrelid, s.attnum) IS DISTINCT FROM pg_catalog.col_description(t.attrelid, t.attnum)
+            UNION ALL
+            SELECT 3, NULL, pg_catalog.format('COMMENT ON POLICY %I ON %s IS %L', p.polname, v_sides.shadow, d.text)
+            FROM pg_catalog.pg_policy AS p CROSS JOIN LATERAL pg_catalog.obj_description(p.oid, 'pg_policy') AS d (text)
+            WHERE p.polrelid = v_sides.live AND d.text IS NOT NULL
             UNION ALL -- a default that the author left out; nextval() is of the same sequence
             SELECT 4, NULL, pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', v_sides.shadow, t.attname, pg_catalog.pg_get_expr(f.adbin, f.adrelid))
             FROM pairs AS p

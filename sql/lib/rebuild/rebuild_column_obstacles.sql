@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_column_obstacles(relation regclass, ta
 RETURNS TABLE (kind text, reason text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     RETURN QUERY

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_columns(columns name[], alias text DEF
 RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     RETURN (

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_copy(relation regclass, batch_size int
 RETURNS integer
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET row_security = off -- a policy must not hide a row
 SET timezone = 'UTC' -- keys are remembered as text
 SET datestyle = 'ISO, YMD'
@@ -17,7 +18,7 @@ DECLARE
 BEGIN
     PERFORM dbperf.rebuild_hold(rebuild_copy.relation);
     SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_copy.relation) AS s;
-    SELECT b.copied_to INTO v_from FROM dbperf.rebuild AS b WHERE b.id = v_sides.id AND b.copied_at IS NULL;
+    SELECT b.copied_to INTO v_from FROM dbperf.rebuild AS b WHERE b.id = v_sides.id AND NOT b.is_backfilled;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
@@ -35,7 +36,7 @@ BEGIN
     ) INTO v_rows, v_to;
 
     UPDATE dbperf.rebuild AS b
-    SET copied_rows = b.copied_rows + v_rows, copied_to = coalesce(v_to, b.copied_to),
+    SET copied_rows = b.copied_rows + v_rows, copied_to = coalesce(v_to, b.copied_to), is_backfilled = v_rows < rebuild_copy.batch_size,
         copying_took = b.copying_took + (pg_catalog.clock_timestamp() - v_started)
     WHERE b.id = v_sides.id;
     RETURN v_rows;

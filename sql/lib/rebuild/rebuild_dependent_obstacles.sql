@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_dependent_obstacles(relation regclass,
 RETURNS TABLE (kind text, reason text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     RETURN QUERY
@@ -27,6 +28,32 @@ BEGIN
         FROM pg_catalog.pg_trigger AS g
         WHERE g.tgrelid = rebuild_dependent_obstacles.target AND NOT g.tgisinternal AND g.tgname NOT LIKE 'dbperf\_%' AND NOT EXISTS (
             SELECT FROM dbperf.rebuild AS b WHERE b.ended_at IS NULL AND rebuild_dependent_obstacles.target IN (b.source, b.target)
+        );
+    RETURN QUERY -- what is made anew or altered has to be ours
+        SELECT 'owner', pg_catalog.format('this role does not own %s', o.name)
+        FROM (
+            SELECT pg_catalog.format('view %s', v.view) AS name, c.relowner AS owner FROM dbperf.rebuild_views(rebuild_dependent_obstacles.relation) AS v JOIN pg_catalog.pg_class AS c ON c.oid = v.view
+            UNION
+            SELECT pg_catalog.format('%s, which references %s', c.oid::regclass, rebuild_dependent_obstacles.relation), c.relowner
+            FROM pg_catalog.pg_constraint AS k JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid WHERE k.confrelid = rebuild_dependent_obstacles.relation AND k.contype = 'f'
+            UNION
+            SELECT pg_catalog.format('publication %I', p.pubname), p.pubowner
+            FROM pg_catalog.pg_publication_rel AS r JOIN pg_catalog.pg_publication AS p ON p.oid = r.prpubid WHERE r.prrelid = rebuild_dependent_obstacles.relation
+        ) AS o
+        WHERE NOT pg_catalog.pg_has_role(o.owner, 'USAGE')
+        UNION ALL
+        SELECT DISTINCT 'owner', pg_catalog.format('this role may not lock %s, which %s references', k.confrelid::regclass, k.conrelid::regclass)
+        FROM pg_catalog.pg_constraint AS k
+        WHERE k.conrelid IN (rebuild_dependent_obstacles.relation, rebuild_dependent_obstacles.target) AND k.contype = 'f'
+          AND NOT pg_catalog.has_table_privilege(k.confrelid, 'UPDATE, DELETE, TRUNCATE');
+    RETURN QUERY
+        SELECT 'view', pg_catalog.format('temporary view %I of some session reads %s', c.relname, rebuild_dependent_obstacles.relation)
+        FROM dbperf.rebuild_views(rebuild_dependent_obstacles.relation) AS v JOIN pg_catalog.pg_class AS c ON c.oid = v.view WHERE c.relpersistence = 't';
+    RETURN QUERY
+        SELECT 'policy', pg_catalog.format('%s has a policy %I of its own', rebuild_dependent_obstacles.target, p.polname)
+        FROM pg_catalog.pg_policy AS p
+        WHERE p.polrelid = rebuild_dependent_obstacles.target AND NOT EXISTS (
+            SELECT FROM dbperf.rebuild AS b WHERE rebuild_dependent_obstacles.target IN (b.source, b.target) -- one that was begun put them there
         );
     RETURN QUERY
         SELECT 'policy', pg_catalog.format('policy %I of %s reads the table itself', p.polname, rebuild_dependent_obstacles.relation)

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_dependents(live regclass, shadow regcl
 RETURNS TABLE (stage integer, place integer, statement text)
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     v_name CONSTANT text := rebuild_dependents.live; -- after the swap it means the other table
@@ -18,13 +19,24 @@ BEGIN
         SELECT 2, 0, pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s NOT VALID', k.conrelid::regclass, k.conname, pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(k.oid), ' NOT VALID$', ''))
         FROM pg_catalog.pg_constraint AS k WHERE k.confrelid = rebuild_dependents.live AND k.contype = 'f' AND k.conparentid = 0;
     RETURN QUERY
+        SELECT 2, 0, pg_catalog.format('COMMENT ON CONSTRAINT %I ON %s IS %L', k.conname, k.conrelid::regclass, d.text)
+        FROM pg_catalog.pg_constraint AS k CROSS JOIN LATERAL pg_catalog.obj_description(k.oid, 'pg_constraint') AS d (text)
+        WHERE k.confrelid = rebuild_dependents.live AND k.contype = 'f' AND k.conparentid = 0 AND d.text IS NOT NULL;
+    RETURN QUERY
         SELECT 2, 1, t.statement
         FROM pg_catalog.pg_trigger AS g
         JOIN pg_catalog.pg_proc AS f ON f.oid = g.tgfoid
         JOIN pg_catalog.pg_namespace AS n ON n.oid = f.pronamespace AND n.nspname <> 'dbperf'
         CROSS JOIN LATERAL (
-            SELECT pg_catalog.pg_get_triggerdef(g.oid) AS statement
-            WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS x WHERE x.tgrelid = rebuild_dependents.shadow AND x.tgname = g.tgname)
+            SELECT pg_catalog.format('DROP TRIGGER %I ON %s', g.tgname, v_name) AS statement -- one that was replaced since
+            FROM pg_catalog.pg_trigger AS x
+            WHERE x.tgrelid = rebuild_dependents.shadow AND x.tgname = g.tgname AND (x.tgfoid, x.tgtype, x.tgargs, x.tgqual IS NULL) <> (g.tgfoid, g.tgtype, g.tgargs, g.tgqual IS NULL)
+            UNION ALL
+            SELECT pg_catalog.pg_get_triggerdef(g.oid)
+            WHERE NOT EXISTS (
+                SELECT FROM pg_catalog.pg_trigger AS x
+                WHERE x.tgrelid = rebuild_dependents.shadow AND x.tgname = g.tgname AND (x.tgfoid, x.tgtype, x.tgargs, x.tgqual IS NULL) = (g.tgfoid, g.tgtype, g.tgargs, g.tgqual IS NULL)
+            )
             UNION ALL
             SELECT pg_catalog.format('COMMENT ON TRIGGER %I ON %s IS %L', g.tgname, v_name, d.text)
             FROM pg_catalog.obj_description(g.oid, 'pg_trigger') AS d (text) WHERE d.text IS NOT NULL
@@ -45,16 +57,15 @@ BEGIN
             UNION ALL
             SELECT pg_catalog.format('ALTER SEQUENCE %s AS %s', c.oid::regclass, x.atttypid::regtype)
             WHERE x.atttypid <> q.seqtypid AND x.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
+              -- one that has gone further than the column can hold stays as it is
+              AND coalesce(pg_catalog.pg_sequence_last_value(c.oid), 1) <= CASE x.atttypid WHEN 'smallint'::regtype THEN 32767 WHEN 'integer'::regtype THEN 2147483647 ELSE 9223372036854775807 END
         ) AS t
         WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = rebuild_dependents.live AND d.deptype = 'a';
     RETURN QUERY -- identity: the other column has a sequence of its own
-        SELECT 2, 3, pg_catalog.format(
-            'SELECT pg_catalog.setval(%L, s.last_value, s.is_called) FROM %s AS s',
-            pg_catalog.pg_get_serial_sequence(rebuild_dependents.shadow::text, x.attname), pg_catalog.pg_get_serial_sequence(rebuild_dependents.live::text, a.attname)
-        )
+        SELECT 1, 3, pg_catalog.format('SELECT pg_catalog.setval(%s, s.last_value, s.is_called) FROM %s AS s', j.sequence::oid, i.sequence)
         FROM ROWS FROM (pg_catalog.unnest(rebuild_dependents.live_columns), pg_catalog.unnest(rebuild_dependents.shadow_columns)) AS u (live_name, shadow_name)
-        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = rebuild_dependents.live AND a.attname = u.live_name AND a.attidentity <> ''
-        JOIN pg_catalog.pg_attribute AS x ON x.attrelid = rebuild_dependents.shadow AND x.attname = u.shadow_name AND x.attidentity <> '';
+        CROSS JOIN LATERAL dbperf.rebuild_identity(rebuild_dependents.live, u.live_name) AS i (sequence)
+        CROSS JOIN LATERAL dbperf.rebuild_identity(rebuild_dependents.shadow, u.shadow_name) AS j (sequence);
     RETURN QUERY
         SELECT w.stage, 4, pg_catalog.format('ALTER PUBLICATION %I %s TABLE %s', p.pubname, w.verb, v_name)
         FROM pg_catalog.pg_publication_rel AS r

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_drain(relation regclass, batch_size in
 RETURNS integer
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET row_security = off -- a policy must not hide a row
 SET timezone = 'UTC' -- keys are remembered as text
 SET datestyle = 'ISO, YMD'
@@ -32,7 +33,7 @@ BEGIN
         v_sides.log, rebuild_drain.batch_size,
         (SELECT pg_catalog.string_agg(pg_catalog.format('''k%1$s'', t.k%1$s', i), ', ') FROM pg_catalog.generate_series(1, pg_catalog.cardinality(v_sides.live_key)) AS i),
         -- the backfill will come there, and see what this transaction sees
-        CASE WHEN v_rebuild.copied_at IS NOT NULL THEN 'false' WHEN v_rebuild.copied_to IS NULL THEN 'true'
+        CASE WHEN v_rebuild.is_backfilled THEN 'false' WHEN v_rebuild.copied_to IS NULL THEN 'true'
              ELSE dbperf.rebuild_range('t', v_sides.log::regclass, ARRAY(SELECT ('k' || i)::name FROM pg_catalog.generate_series(1, pg_catalog.cardinality(v_sides.live_key)) AS i), v_rebuild.copied_to, NULL) END
     ) INTO v_keys, v_entries;
     UPDATE dbperf.rebuild AS b SET applied_changes = b.applied_changes + v_entries WHERE b.id = v_sides.id AND v_entries > 0;

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_follow(live regclass, shadow regclass)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     UPDATE dbperf.trading_table AS t SET relation = rebuild_follow.shadow WHERE t.relation = rebuild_follow.live;

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_forget(id integer)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     v_kept text;

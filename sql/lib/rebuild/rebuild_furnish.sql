@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_furnish(source regclass, target regcla
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     v_statement text;
@@ -38,6 +39,22 @@ BEGIN
             SELECT pg_catalog.format('COMMENT ON INDEX %s IS %L', i.shadow_index, pg_catalog.obj_description(i.live_index, 'pg_class'))
             FROM dbperf.rebuild_indexes(rebuild_furnish.source, rebuild_furnish.target, rebuild_furnish.source_columns, rebuild_furnish.target_columns) AS i
             WHERE pg_catalog.obj_description(i.live_index, 'pg_class') IS NOT NULL AND pg_catalog.obj_description(i.shadow_index, 'pg_class') IS NULL
+            UNION ALL -- identity: as the numbers went on
+            SELECT t.statement
+            FROM ROWS FROM (pg_catalog.unnest(rebuild_furnish.source_columns), pg_catalog.unnest(rebuild_furnish.target_columns)) AS p (source_name, target_name)
+            CROSS JOIN LATERAL dbperf.rebuild_identity(rebuild_furnish.source, p.source_name) AS s (sequence)
+            CROSS JOIN LATERAL dbperf.rebuild_identity(rebuild_furnish.target, p.target_name) AS x (sequence)
+            JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = s.sequence
+            JOIN pg_catalog.pg_class AS c ON c.oid = s.sequence
+            CROSS JOIN LATERAL (
+                SELECT pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET INCREMENT %s SET CACHE %s SET %sCYCLE', rebuild_furnish.target, p.target_name, q.seqincrement, q.seqcache, CASE WHEN NOT q.seqcycle THEN 'NO ' END)
+                UNION ALL
+                SELECT pg_catalog.format('GRANT %s ON SEQUENCE %s TO %s', g.privilege_type, x.sequence, CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END)
+                FROM pg_catalog.aclexplode(c.relacl) AS g WHERE g.grantee <> c.relowner
+                UNION ALL
+                SELECT pg_catalog.format('COMMENT ON SEQUENCE %s IS %L', x.sequence, d.text)
+                FROM pg_catalog.obj_description(s.sequence, 'pg_class') AS d (text) WHERE d.text IS NOT NULL
+            ) AS t (statement)
             UNION ALL -- foreign keys take theirs along
             SELECT pg_catalog.format('COMMENT ON CONSTRAINT %I ON %s IS %L', x.conname, rebuild_furnish.target, pg_catalog.obj_description(k.oid, 'pg_constraint'))
             FROM pg_catalog.pg_constraint AS k
@@ -52,4 +69,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.rebuild_furnish(regclass, regclass, name[], name[]) IS
-    'Gives the target what its author left out and the source has: storage parameters and CLUSTER (not a partitioned one), statistics targets, storage and compression of columns, extended statistics, comments of indexes and constraints. Locks: ACCESS EXCLUSIVE on the target, ACCESS SHARE on the source.';
+    'Gives the target what its author left out and the source has: storage parameters and CLUSTER (not a partitioned one), statistics targets, storage and compression of columns, extended statistics, increment and privileges of identity sequences, comments of indexes and constraints. Locks: ACCESS EXCLUSIVE on the target, ACCESS SHARE on the source.';

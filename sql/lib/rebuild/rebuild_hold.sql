@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_hold(relation regclass)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     PERFORM FROM dbperf.rebuild AS b WHERE b.ended_at IS NULL AND rebuild_hold.relation IN (b.source, b.target) FOR UPDATE;

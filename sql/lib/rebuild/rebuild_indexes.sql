@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_indexes(live regclass, shadow regclass
 RETURNS TABLE (live_index regclass, shadow_index regclass)
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     RETURN QUERY

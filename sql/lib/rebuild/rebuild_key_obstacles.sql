@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_key_obstacles(relation regclass, targe
 RETURNS TABLE (kind text, reason text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     v_numbers jsonb; -- of columns of the source: those of the target
@@ -41,7 +42,15 @@ BEGIN
         JOIN dbperf.rebuild_pairs(rebuild_key_obstacles.relation, rebuild_key_obstacles.target, rebuild_key_obstacles.mapping) AS p ON p.source_column = s.attname
         JOIN pg_catalog.pg_attribute AS t ON t.attrelid = rebuild_key_obstacles.target AND t.attname = p.target_column
         WHERE i.indrelid = rebuild_key_obstacles.relation AND i.indisprimary AND s.atttypid <> t.atttypid
-          AND NOT EXISTS (SELECT FROM pg_catalog.pg_operator AS o WHERE o.oprname = '=' AND o.oprleft = t.atttypid AND o.oprright = s.atttypid);
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_operator AS o WHERE o.oprname = '=' AND o.oprleft = t.atttypid AND o.oprright = s.atttypid)
+          AND 2 <> (SELECT pg_catalog.count(*) FROM pg_catalog.pg_type AS y WHERE y.oid IN (s.atttypid, t.atttypid) AND y.typcategory = 'S')
+        UNION ALL
+        SELECT 'key', pg_catalog.format('%I of %s and %I of %s have different collations', s.attname, rebuild_key_obstacles.relation, t.attname, rebuild_key_obstacles.target)
+        FROM pg_catalog.pg_index AS i
+        JOIN pg_catalog.pg_attribute AS s ON s.attrelid = i.indrelid AND s.attnum = ANY ((i.indkey::smallint[])[0:i.indnkeyatts - 1])
+        JOIN dbperf.rebuild_pairs(rebuild_key_obstacles.relation, rebuild_key_obstacles.target, rebuild_key_obstacles.mapping) AS p ON p.source_column = s.attname
+        JOIN pg_catalog.pg_attribute AS t ON t.attrelid = rebuild_key_obstacles.target AND t.attname = p.target_column
+        WHERE i.indrelid = rebuild_key_obstacles.relation AND i.indisprimary AND s.attcollation <> t.attcollation AND s.attcollation <> 0 AND t.attcollation <> 0;
     RETURN QUERY -- who references the table has to reference the other one
         SELECT 'reference', CASE WHEN k.conrelid = k.confrelid THEN pg_catalog.format('%I of %s references the table itself', k.conname, rebuild_key_obstacles.relation)
                                  WHEN c.relkind <> 'r' THEN pg_catalog.format('%I of the partitioned table %s references %s', k.conname, k.conrelid::regclass, rebuild_key_obstacles.relation)

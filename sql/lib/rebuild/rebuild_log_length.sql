@@ -1,6 +1,7 @@
 CREATE OR REPLACE FUNCTION dbperf.rebuild_log_length(id integer, OUT waiting bigint, OUT stuck bigint)
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     IF pg_catalog.to_regclass('dbperf.rebuild_log_' || rebuild_log_length.id) IS NOT NULL THEN

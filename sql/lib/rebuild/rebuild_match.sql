@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_match(alias text, columns name[])
 RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     RETURN (

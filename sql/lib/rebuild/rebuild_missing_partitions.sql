@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_missing_partitions(relation regclass)
 RETURNS TABLE (statement text)
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET row_security = off
 SET timezone = 'UTC'
 SET datestyle = 'ISO, YMD'

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_name_references(live_keys jsonb, shado
 RETURNS jsonb
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     RETURN (
@@ -18,7 +19,7 @@ BEGIN
                 FROM pg_catalog.jsonb_array_elements(rebuild_name_references.shadow_keys) WITH ORDINALITY AS e
             ) AS k
         )
-        SELECT coalesce(pg_catalog.jsonb_agg(s.key || coalesce(pg_catalog.jsonb_build_object('name', l.key -> 'name'), '{}') ORDER BY s.place), '[]')
+        SELECT coalesce(pg_catalog.jsonb_agg(s.key || CASE WHEN l.key IS NOT NULL THEN pg_catalog.jsonb_build_object('name', l.key -> 'name') ELSE '{}' END ORDER BY s.place), '[]')
         FROM numbered AS s
         LEFT JOIN numbered AS l
             ON l.is_live AND l.columns = s.columns AND l.number = s.number AND l.key -> 'referenced' = s.key -> 'referenced' AND l.key -> 'referenced_columns' = s.key -> 'referenced_columns'

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_obstacles(relation regclass, target re
 RETURNS TABLE (kind text, reason text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     v_source pg_catalog.pg_class;
@@ -31,12 +32,12 @@ BEGIN
     RETURN QUERY -- the key
         SELECT 'key', CASE WHEN i.indexrelid IS NULL THEN pg_catalog.format('%s has no primary key', rebuild_obstacles.relation)
                            WHEN NOT i.indimmediate THEN pg_catalog.format('the primary key of %s is deferrable', rebuild_obstacles.relation)
-                           ELSE pg_catalog.format('the key column %I of %s has a type that is not built in', a.attname, rebuild_obstacles.relation) END
+                           ELSE pg_catalog.format('the key column %I of %s has a type that is not built in, or jsonb or an array', a.attname, rebuild_obstacles.relation) END
         FROM (SELECT) AS one
         LEFT JOIN pg_catalog.pg_index AS i ON i.indrelid = v_source.oid AND i.indisprimary
         LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::smallint[])[0:i.indnkeyatts - 1])
         LEFT JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
-        WHERE i.indexrelid IS NULL OR NOT i.indimmediate OR y.oid >= 16384 AND y.typtype <> 'e';
+        WHERE i.indexrelid IS NULL OR NOT i.indimmediate OR y.oid >= 16384 AND y.typtype <> 'e' OR y.typcategory = 'A' OR y.oid = 'jsonb'::regtype;
     RETURN QUERY
         SELECT 'key', pg_catalog.format('no index of %s begins with %s, by which its rows are looked up', rebuild_obstacles.target, w.names)
         FROM (

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_pairs(relation regclass, target regcla
 RETURNS TABLE (source_column name, target_column name)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     RETURN QUERY

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_range(alias text, relation regclass, k
 RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     RETURN (

@@ -2,11 +2,12 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_reference_obstacles(relation regclass,
 RETURNS TABLE (reason text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     RETURN QUERY
         WITH keys AS ( -- columns by the names that the target has for them
-            SELECT r.is_source, r.value ->> 'name' AS name, r.value ->> 'definition' AS definition, r.value -> 'validated' AS validated,
+            SELECT r.is_source, r.value ->> 'name' AS name, pg_catalog.replace(r.value ->> 'definition', E'\x01', (r.value ->> 'referenced')::oid::regclass::text) AS definition, r.value -> 'validated' AS validated,
                    ROW(ARRAY(
                        SELECT CASE WHEN r.is_source THEN p.target_column::text ELSE c.value END
                        FROM pg_catalog.jsonb_array_elements_text(r.value -> 'columns') WITH ORDINALITY AS c

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_reference_statements(relation regclass
 RETURNS TABLE (statement text)
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     RETURN QUERY
@@ -11,7 +12,7 @@ BEGIN
             JOIN pg_catalog.pg_class AS c ON c.oid = s.live
             JOIN dbperf.rebuild AS b ON b.id = s.id
             CROSS JOIN LATERAL pg_catalog.jsonb_to_recordset(CASE WHEN s.is_cut_over THEN b.target_references ELSE b.source_references END)
-                AS r (name name, definition text, validated boolean, comment text)
+                AS r (name name, definition text, referenced oid, validated boolean, comment text)
         ),
         made AS (
             SELECT u.*, k.conrelid, k.convalidated, k.conrelid = u.live AS is_whole, pg_catalog.obj_description(k.oid, 'pg_constraint') AS described
@@ -23,7 +24,7 @@ BEGIN
             SELECT 1 AS place, m.conrelid, pg_catalog.format('ALTER TABLE %s VALIDATE CONSTRAINT %I', m.conrelid::regclass, m.name) AS statement
             FROM made AS m WHERE m.validated AND NOT m.convalidated
             UNION ALL -- takes over those of its partitions, and reads only those that came since
-            SELECT DISTINCT 2, 0::oid, pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s', m.live, m.name, m.definition)
+            SELECT DISTINCT 2, 0::oid, pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s', m.live, m.name, pg_catalog.replace(m.definition, E'\x01', m.referenced::regclass::text))
             FROM made AS m
             WHERE m.is_partitioned AND NOT EXISTS (SELECT FROM made AS w WHERE w.is_whole AND w.name = m.name)
             UNION ALL

@@ -2,17 +2,20 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_references(relation regclass, remember
 RETURNS jsonb
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     RETURN (
         WITH made AS (
             SELECT k.conname::text AS name, pg_catalog.jsonb_build_object(
                 'name', k.conname, 'columns', dbperf.column_names(k.conrelid, k.conkey),
-                'referenced', k.confrelid::regclass, 'referenced_columns', dbperf.column_names(k.confrelid, k.confkey),
-                'definition', pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(k.oid), ' NOT VALID$', ''),
+                'referenced', k.confrelid, 'referenced_columns', dbperf.column_names(k.confrelid, k.confkey),
+                -- \x01 is the referenced table, which can get another name
+                'definition', pg_catalog.overlay(d.text, ' REFERENCES ' || E'\x01' || '(', pg_catalog.strpos(d.text, d.place), pg_catalog.length(d.place)),
                 'validated', k.convalidated, 'comment', pg_catalog.obj_description(k.oid, 'pg_constraint')
             ) AS key
             FROM pg_catalog.pg_constraint AS k
+            CROSS JOIN LATERAL (SELECT pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(k.oid), ' NOT VALID$', ''), pg_catalog.format(' REFERENCES %s(', k.confrelid::regclass)) AS d (text, place)
             WHERE k.conrelid = rebuild_references.relation AND k.contype = 'f' AND k.conparentid = 0
         ),
         remembered AS (

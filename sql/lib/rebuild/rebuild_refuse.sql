@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_refuse(relation regclass, target regcl
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     v_obstacles text;

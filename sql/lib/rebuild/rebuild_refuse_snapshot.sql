@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_refuse_snapshot()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     IF TG_ARGV[0] <> TG_RELID::text THEN -- restored from a dump: transactions have other numbers here

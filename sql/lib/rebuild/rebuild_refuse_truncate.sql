@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_refuse_truncate()
 RETURNS trigger
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     RAISE EXCEPTION '% is being rebuilt: TRUNCATE would not be copied', TG_RELID::regclass

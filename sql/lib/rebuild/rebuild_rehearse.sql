@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_rehearse(relation regclass, target reg
 RETURNS text[]
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     v_schema name;
@@ -24,7 +25,7 @@ BEGIN
     v_statements := (
         SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(s.what, s.statement) ORDER BY s.place, s.what)
         FROM (
-            SELECT v.depth AS place, pg_catalog.format('view %s', v.view) AS what, pg_catalog.format('CREATE TEMP VIEW %I AS %s', c.relname, pg_catalog.pg_get_viewdef(v.view)) AS statement
+            SELECT v.depth AS place, pg_catalog.format('view %s', v.view) AS what, pg_catalog.format('CREATE TEMP VIEW %I AS %s', CASE WHEN c.relnamespace = (SELECT x.relnamespace FROM pg_catalog.pg_class AS x WHERE x.oid = rebuild_rehearse.relation) THEN c.relname ELSE 'dbperf_rehearsal_' || c.oid END, pg_catalog.pg_get_viewdef(v.view)) AS statement
             FROM dbperf.rebuild_views(rebuild_rehearse.relation) AS v JOIN pg_catalog.pg_class AS c ON c.oid = v.view
             UNION ALL
             SELECT 1000, pg_catalog.format('trigger %I', g.tgname), pg_catalog.pg_get_triggerdef(g.oid, true)

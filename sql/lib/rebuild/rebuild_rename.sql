@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_rename(relation regclass)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     v_sides record;
@@ -31,6 +32,18 @@ BEGIN
         EXECUTE pg_catalog.format('ALTER INDEX %I.%I RENAME TO %I', v_schema, v_pair.live_name, 'dbperf_rebuild_' || v_sides.id);
         EXECUTE pg_catalog.format('ALTER INDEX %I.%I RENAME TO %I', v_schema, v_pair.shadow_name, v_pair.live_name);
         EXECUTE pg_catalog.format('ALTER INDEX %I.%I RENAME TO %I', v_schema, 'dbperf_rebuild_' || v_sides.id, v_pair.shadow_name);
+    END LOOP;
+    FOR v_pair IN -- nextval() by name
+        SELECT l.relname AS live_name, s.relname AS shadow_name, n.nspname AS live_schema, m.nspname AS shadow_schema
+        FROM ROWS FROM (pg_catalog.unnest(v_sides.live_columns), pg_catalog.unnest(v_sides.shadow_columns)) AS p (live_column, shadow_column)
+        CROSS JOIN LATERAL dbperf.rebuild_identity(v_sides.live, p.live_column) AS i (sequence)
+        CROSS JOIN LATERAL dbperf.rebuild_identity(v_sides.shadow, p.shadow_column) AS j (sequence)
+        JOIN pg_catalog.pg_class AS l ON l.oid = i.sequence JOIN pg_catalog.pg_namespace AS n ON n.oid = l.relnamespace
+        JOIN pg_catalog.pg_class AS s ON s.oid = j.sequence JOIN pg_catalog.pg_namespace AS m ON m.oid = s.relnamespace
+    LOOP
+        EXECUTE pg_catalog.format('ALTER SEQUENCE %I.%I RENAME TO %I', v_pair.live_schema, v_pair.live_name, 'dbperf_rebuild_' || v_sides.id);
+        EXECUTE pg_catalog.format('ALTER SEQUENCE %I.%I RENAME TO %I', v_pair.shadow_schema, v_pair.shadow_name, v_pair.live_name);
+        EXECUTE pg_catalog.format('ALTER SEQUENCE %I.%I RENAME TO %I', v_pair.live_schema, 'dbperf_rebuild_' || v_sides.id, v_pair.shadow_name);
     END LOOP;
     FOR v_pair IN
         SELECT n.nspname AS schema, l.stxname AS live_name, s.stxname AS shadow_name

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_require_verified(id integer)
 RETURNS void
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     v_differences bigint;

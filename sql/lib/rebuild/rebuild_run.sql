@@ -41,7 +41,7 @@ BEGIN
             END;
             COMMIT;
             v_took := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) v_started;
-            IF v_state IS NULL AND v_copied OPERATOR(pg_catalog.<) v_size THEN -- what comes after it comes by the log
+            IF v_state IS NULL AND coalesce(v_copied, 0) OPERATOR(pg_catalog.<) v_size THEN
                 PERFORM dbperf.rebuild_copied(rebuild_run.relation);
                 COMMIT;
             END IF;

@@ -7,14 +7,14 @@ DECLARE
 BEGIN
     CALL dbperf.run_online(pg_catalog.format('SELECT dbperf.rebuild_tidy(%L)', rebuild_settle.relation));
     FOREACH v_statement IN ARRAY (SELECT b.afterwards FROM dbperf.rebuild_sides(rebuild_settle.relation) AS s JOIN dbperf.rebuild AS b ON b.id OPERATOR(pg_catalog.=) s.id) LOOP
-        CALL dbperf.run_online(v_statement, v_patience);
+        IF dbperf.rebuild_is_needed(v_statement) THEN
+            CALL dbperf.run_online(v_statement, v_patience);
+        END IF;
         UPDATE dbperf.rebuild AS b SET afterwards = pg_catalog.array_remove(b.afterwards, v_statement)
         FROM dbperf.rebuild_sides(rebuild_settle.relation) AS s WHERE b.id OPERATOR(pg_catalog.=) s.id;
         COMMIT;
     END LOOP;
-    LOOP -- one may make another needless
-        v_statement := (SELECT r.statement FROM dbperf.rebuild_reference_statements(rebuild_settle.relation) AS r LIMIT 1);
-        EXIT WHEN v_statement IS NULL;
+    FOREACH v_statement IN ARRAY ARRAY(SELECT r.statement FROM dbperf.rebuild_reference_statements(rebuild_settle.relation) AS r) LOOP
         CALL dbperf.run_online(v_statement, v_patience);
     END LOOP;
 END

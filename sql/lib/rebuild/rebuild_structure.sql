@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_structure(source regclass, target regc
 RETURNS text
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     RETURN (

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_swap(relation regclass)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     v_most CONSTANT integer := 1000; -- changes that are applied while everybody waits
@@ -88,6 +89,7 @@ BEGIN
     -- from here on everybody waits
     PERFORM dbperf.rebuild_drain(v_sides.live, 2147483647);
     PERFORM dbperf.rebuild_unstick(v_sides.live);
+    SET CONSTRAINTS ALL IMMEDIATE; -- no table can be altered while checks of its rows are put off
     PERFORM pg_catalog.set_config('dbperf.swapping', '', true);
     DELETE FROM dbperf.delete_ticket AS t WHERE t.xid = pg_catalog.pg_current_xact_id() AND t.relation = v_sides.shadow;
     PERFORM dbperf.rebuild_take_references(v_sides.live);

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_target_references(target regclass)
 RETURNS jsonb
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     v_keys CONSTANT jsonb := dbperf.rebuild_references(rebuild_target_references.target, '[]');

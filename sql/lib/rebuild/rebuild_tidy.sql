@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_tidy(relation regclass)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET lock_timeout = '50ms'
 AS $$
 DECLARE

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_try_lock(tables regclass[], mode text)
 RETURNS text
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     v_names CONSTANT text := (SELECT pg_catalog.string_agg(t.relation::text, ', ' ORDER BY t.place) FROM pg_catalog.unnest(rebuild_try_lock.tables) WITH ORDINALITY AS t (relation, place));
@@ -20,7 +21,11 @@ BEGIN
     SELECT pg_catalog.format('process %s has held a lock on %s since %s', l.pid, l.relation::regclass, a.xact_start) INTO v_holder
     FROM pg_catalog.pg_locks AS l
     JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
-    WHERE l.locktype = 'relation' AND l.granted AND l.relation = ANY (rebuild_try_lock.tables::oid[]) AND l.pid <> pg_catalog.pg_backend_pid()
+    WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_catalog.pg_backend_pid()
+      AND (l.relation = ANY (rebuild_try_lock.tables::oid[]) OR l.relation IN ( -- their sequences too: who called nextval() holds one
+          SELECT d.objid FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_class AS c ON c.oid = d.objid AND c.relkind = 'S'
+          WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = ANY (rebuild_try_lock.tables::oid[])
+      ))
       AND (rebuild_try_lock.mode = 'ACCESS EXCLUSIVE' OR l.mode NOT IN ('AccessShareLock', 'RowShareLock'))
       AND a.xact_start < pg_catalog.clock_timestamp() - interval '100 milliseconds'
     LIMIT 1;

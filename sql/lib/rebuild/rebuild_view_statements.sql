@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.rebuild_view_statements(view regclass, definit
 RETURNS TABLE (place integer, statement text)
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     RETURN QUERY

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.downgrade_table(name name)
 RETURNS TABLE (statement text)
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     v_live CONSTANT regclass := dbperf.trading_relation(downgrade_table.name); -- NULL if it was dropped
@@ -28,7 +29,8 @@ BEGIN
         RETURN QUERY
             SELECT s.statement FROM (
                 VALUES
-                    (pg_catalog.to_regclass(v_back) IS NULL, pg_catalog.format('SELECT dbperf.make_former_table(%L, %L)', v_live, v_back)),
+                    (v_rebuild.id IS NULL AND dbperf.leftover_target(v_live, v_back), pg_catalog.format('SELECT dbperf.drop_target(%L)', v_back)),
+                    (v_rebuild.id IS NULL, pg_catalog.format('SELECT dbperf.make_former_table(%L, %L)', v_live, v_back)),
                     (v_rebuild.id IS NULL, pg_catalog.format('SELECT dbperf.rebuild_start(%L, %L%s)', v_live, v_back, ', NULL, ' || v_accept)),
                     (true, pg_catalog.format('CALL dbperf.rebuild_run(%L)', v_live)),
                     (v_rebuild.copied_at IS NULL, pg_catalog.format('VACUUM (ANALYZE) %s', v_back)),
@@ -45,7 +47,7 @@ BEGIN
         RETURN QUERY VALUES (pg_catalog.format('CALL dbperf.rebuild_run(%L)', v_live)), (pg_catalog.format('SELECT dbperf.end_downgrade(%L)', v_live));
     ELSIF v_rebuild.id IS NOT NULL THEN
         RETURN QUERY VALUES (pg_catalog.format('CALL dbperf.rebuild_settle(%L)', v_live)), (pg_catalog.format('SELECT dbperf.rebuild_abort(%L)', v_live));
-    ELSIF EXISTS (SELECT FROM dbperf.partition_policy AS p WHERE p.relation = pg_catalog.to_regclass(v_target)) THEN
+    ELSIF EXISTS (SELECT FROM dbperf.partition_policy AS p WHERE p.relation = pg_catalog.to_regclass(v_target)) AND dbperf.leftover_target(v_live, v_target) THEN
         RETURN QUERY VALUES (pg_catalog.format('SELECT dbperf.drop_target(%L)', v_target));
     END IF;
 END

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.drop_target(target regclass)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     IF EXISTS (SELECT FROM dbperf.rebuild AS b WHERE b.ended_at IS NULL AND drop_target.target IN (b.source, b.target))

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.make_former_table(live regclass, target text)
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     v_former text;
@@ -15,10 +16,13 @@ BEGIN
         SELECT pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I %s', make_former_table.target, k.conname, pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(k.oid), ' NOT VALID$', ''))
         FROM pg_catalog.pg_constraint AS k
         WHERE k.conrelid = make_former_table.live AND k.contype = 'f' AND k.conparentid = 0
+        UNION ALL
+        SELECT pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I ADD GENERATED %s AS IDENTITY', make_former_table.target, a.attname, CASE a.attidentity WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END)
+        FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = make_former_table.live AND a.attnum > 0 AND NOT a.attisdropped AND a.attidentity <> ''
     LOOP
         EXECUTE v_statement;
     END LOOP;
-    EXECUTE pg_catalog.format('COMMENT ON TABLE %s IS %L', make_former_table.target, pg_catalog.obj_description(make_former_table.live, 'pg_class'));
+    EXECUTE pg_catalog.format('COMMENT ON TABLE %s IS %L', make_former_table.target, 'dbperf: what a table is to become, until its rebuild begins.');
 END
 $$;
 

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.upgrade_table(name name)
 RETURNS TABLE (statement text)
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     v_live CONSTANT regclass := dbperf.trading_relation(upgrade_table.name);
@@ -22,7 +23,7 @@ BEGIN
     RETURN QUERY
         SELECT s.statement FROM (
             VALUES
-                (v_rebuild.id IS NULL AND pg_catalog.to_regclass(v_target) IS NOT NULL, pg_catalog.format('SELECT dbperf.drop_target(%L)', v_target)), -- of one that was aborted or refused
+                (v_rebuild.id IS NULL AND dbperf.leftover_target(v_live, v_target), pg_catalog.format('SELECT dbperf.drop_target(%L)', v_target)),
                 (v_rebuild.id IS NULL, pg_catalog.format('SELECT dbperf.make_%s(%L, %L%s)', upgrade_table.name, v_live, v_target, ', ' || v_accept)),
                 (v_rebuild.id IS NULL, pg_catalog.format('CALL dbperf.maintain(%L)', v_target)),
                 (v_rebuild.id IS NULL, pg_catalog.format('SELECT dbperf.rebuild_start(%L, %L%s)', v_live, v_target, ', NULL, ' || v_accept)),
