@@ -48,14 +48,16 @@ _WAITS_FOR_NOBODY = re.compile(
     r"(CREATE (UNIQUE )?|DROP |RE)INDEX (INDEX )?CONCURRENTLY |ALTER TABLE .* VALIDATE CONSTRAINT |CALL |VACUUM "
 )
 
-# A role's or database's own limits must not end a long index build. Timeouts that a server does not have are left out.
+# A role's or database's own limits must not end a long index build, and no query of the
+# catalogue shall be compiled while it holds locks. Timeouts that a server does not have are left out.
 _SETTINGS = """
 SELECT set_config(s.name, v.value, false)
 FROM pg_catalog.pg_settings AS s
 JOIN (VALUES ('lock_timeout', '0'), ('transaction_timeout', '0'),
              ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'),
              ('check_function_bodies', 'off'), ('default_tablespace', ''),
-             ('default_transaction_isolation', 'read committed')) AS v (name, value) ON v.name = s.name
+             ('default_transaction_isolation', 'read committed'),
+             ('jit', 'off')) AS v (name, value) ON v.name = s.name
 """
 
 

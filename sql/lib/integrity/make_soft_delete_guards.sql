@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.make_soft_delete_guards(relation regclass, tab
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     v_guard record;

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.create_partition(relation regclass, lower time
 RETURNS regclass
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET lock_timeout = '50ms'
 AS $$
 DECLARE

@@ -2,6 +2,7 @@ CREATE OR REPLACE FUNCTION dbperf.match_template(relation regclass, leaf regclas
 RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 SET lock_timeout = '50ms'
 AS $$
 DECLARE
