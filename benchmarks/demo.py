@@ -115,7 +115,8 @@ def insert_lines(before: psycopg.Connection, after: psycopg.Connection) -> list[
 def size_lines(before: psycopg.Connection, after: psycopg.Connection) -> list[Line]:
     query = (
         "SELECT count(*), sum(coalesce(t.size, pg_relation_size(i.indexrelid))) / 1048576.0 FROM pg_index AS i"
-        " CROSS JOIN LATERAL (SELECT sum(pg_relation_size(p.relid)) FROM pg_partition_tree(i.indexrelid) AS p) AS t (size)"
+        " CROSS JOIN LATERAL"
+        " (SELECT sum(pg_relation_size(p.relid)) FROM pg_partition_tree(i.indexrelid) AS p) AS t (size)"
         " WHERE i.indrelid = to_regclass(%s)"
     )
     lines, both = [], (before, after)
