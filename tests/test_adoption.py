@@ -76,7 +76,7 @@ def test_foreign_tables_are_adopted_and_come_back_exactly(foreign_db: str) -> No
         }
         assert names == {
             "pk_m", "md_unlike", "md_partial", "ix_market_data_latest", "market_data_timestamp_idx",
-            "ix_market_data_deleted", "pk_i", "u_symbol", "ix_instruments_deleted",
+            "ix_market_data_instrument_price", "ix_market_data_deleted", "pk_i", "u_symbol", "ix_instruments_deleted",
         }  # fmt: skip
         rollback(foreign_db, to="0000")
         assert catalogue.dump(conn) == before
