@@ -266,6 +266,24 @@ def test_a_reader_who_goes_while_it_pauses_is_forgotten(
         assert value(rebuilder.conn, "SELECT state FROM dbperf.rebuild") == "cut over"
 
 
+def test_who_changes_what_the_target_references_does_not_stop_the_start(trading_db: str) -> None:
+    """It would be waited for while it waits: such transactions hold the parent, and want the table."""
+    with prepared(trading_db, QUOTE) as rebuilder, psycopg.connect(trading_db) as other:
+        other.execute("INSERT INTO venue VALUES (99)")
+        other.execute("DELETE FROM venue WHERE id = 99")
+        rebuilder.conn.execute(QUOTE.start.encode())
+        other.execute("INSERT INTO quote (at, venue_id) VALUES ('2026-05-05', 1)")
+        release = b"SELECT dbperf.rebuild_release('quote')"
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            rebuilder.conn.execute(release)
+        other.commit()
+        rebuilder.conn.execute(release)
+        keys = "SELECT count(*) FROM pg_constraint WHERE conrelid = 'quote_next'::regclass AND contype = 'f'"
+        assert value(rebuilder.conn, keys) == 0
+        rebuilder.run()
+        assert rebuilder.verify() == []
+
+
 @SHAPES
 def test_a_snapshot_older_than_the_swap_may_not_write(trading_db: str, shape: Shape) -> None:
     with prepared(trading_db, shape) as rebuilder:

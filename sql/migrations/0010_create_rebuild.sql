@@ -1,5 +1,4 @@
--- What a rebuild remembers, so that it survives anything. Touches no table of anybody else. Everybody may read it who has
--- USAGE on the schema: soft_delete() runs as its caller, and does not count what is only a copy.
+-- What a rebuild remembers, so that it survives anything. Touches no table of anybody else.
 -- IF NOT EXISTS: what stock yoyo alone applied is applied again by dbperf repair and migrate.
 -- bootstrap: true
 -- depends: 0009_create_partition_policies
@@ -18,6 +17,7 @@ CREATE TABLE IF NOT EXISTS dbperf.rebuild (
     structure text NOT NULL,
     accepted text[] NOT NULL,
     state text DEFAULT 'copying' NOT NULL,
+    is_equipped boolean DEFAULT false NOT NULL,
     is_tidy boolean DEFAULT true NOT NULL,
     estimated_rows bigint NOT NULL,
     copied_rows bigint DEFAULT 0 NOT NULL,
@@ -45,8 +45,6 @@ CREATE TABLE IF NOT EXISTS dbperf.rebuild (
 CREATE UNIQUE INDEX IF NOT EXISTS rebuild_source_idx ON dbperf.rebuild (source) WHERE ended_at IS NULL;
 
 CREATE UNIQUE INDEX IF NOT EXISTS rebuild_target_idx ON dbperf.rebuild (target) WHERE ended_at IS NULL;
-
-GRANT SELECT ON dbperf.rebuild TO PUBLIC;
 
 COMMENT ON TABLE dbperf.rebuild IS
     'Tables that are, or were, replaced by another one while they were written to. See dbperf.rebuild_start().';
@@ -81,6 +79,8 @@ COMMENT ON COLUMN dbperf.rebuild.accepted IS 'Kinds of dbperf.rebuild_obstacles(
 
 COMMENT ON COLUMN dbperf.rebuild.state IS
     'copying: the source is used, the target is filled and kept in step. cut over: the target is used, the source is kept in step. finalized, aborted: over.';
+
+COMMENT ON COLUMN dbperf.rebuild.is_equipped IS 'Whether the target has what the table has, and no foreign keys: it can be filled.';
 
 COMMENT ON COLUMN dbperf.rebuild.is_tidy IS 'False from a swap until triggers of the table that is not used any more are gone.';
 

@@ -5,6 +5,7 @@ DECLARE
     v_waits_for_nobody CONSTANT boolean := run_online.statement OPERATOR(pg_catalog.~) ' VALIDATE CONSTRAINT ';
     v_attempt integer := 1;
     v_done boolean := false;
+    v_detail text;
 BEGIN
     LOOP
         -- a setting ends with its transaction. Everybody queues behind a statement that waits for its lock,
@@ -14,9 +15,10 @@ BEGIN
             EXECUTE run_online.statement;
             v_done := true;
         EXCEPTION WHEN lock_not_available THEN
+            GET STACKED DIAGNOSTICS v_detail = PG_EXCEPTION_DETAIL;
             IF v_attempt OPERATOR(pg_catalog.>=) run_online.attempts THEN
                 RAISE EXCEPTION 'somebody holds a lock that % needs', run_online.statement
-                    USING ERRCODE = 'lock_not_available', HINT = 'Look for long transactions in pg_stat_activity, then call this again: it goes on where it stopped.';
+                    USING ERRCODE = 'lock_not_available', DETAIL = v_detail, HINT = 'Look for long transactions in pg_stat_activity, then call this again: it goes on where it stopped.';
             END IF;
         END;
         COMMIT;

@@ -2,6 +2,7 @@ CREATE OR REPLACE PROCEDURE dbperf.rebuild_run(relation regclass, batch_size int
 LANGUAGE plpgsql -- no SET search_path: a procedure that has one cannot COMMIT
 AS $$
 DECLARE
+    v_patience CONSTANT integer := 10; -- whoever is busy enough to be rebuilt is busy now too
     v_size integer := greatest(rebuild_run.batch_size, 1);
     v_started timestamp with time zone;
     v_took interval;
@@ -19,7 +20,9 @@ BEGIN
     IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.<>) 'read committed' THEN
         RAISE EXCEPTION 'a rebuild runs at READ COMMITTED only' USING ERRCODE = 'feature_not_supported', HINT = 'SET default_transaction_isolation = ''read committed''.';
     END IF;
-    CALL dbperf.run_online(pg_catalog.format('SELECT dbperf.rebuild_tidy(%L)', rebuild_run.relation));
+    FOREACH v_statement IN ARRAY ARRAY['rebuild_tidy', 'rebuild_release', 'rebuild_equip'] LOOP
+        CALL dbperf.run_online(pg_catalog.format('SELECT dbperf.%s(%L)', v_statement, rebuild_run.relation), v_patience);
+    END LOOP;
     LOOP
         v_copied := 0;
         v_drained := 0;
@@ -87,4 +90,4 @@ END
 $$;
 
 COMMENT ON PROCEDURE dbperf.rebuild_run(regclass, integer) IS
-    'Copies what is left to copy and applies the change log, batch after batch, each a transaction of its own, until both are done but for what comes meanwhile; again after an interruption, and now and then until the rebuild is cut over and until it is finalized. Then does what the last swap left, as dbperf.rebuild_settle(). Says every 5 s how far it is; waits while others wait for locks or a replica is behind. Locks: as dbperf.rebuild_copy() and dbperf.rebuild_drain().';
+    'Gives the target what it needs, then copies what is left to copy and applies the change log, batch after batch, each a transaction of its own, until both are done but for what comes meanwhile; again after an interruption, and now and then until the rebuild is cut over and until it is finalized. Then does what the last swap left, as dbperf.rebuild_settle(). Says every 5 s how far it is; waits while others wait for locks or a replica is behind. Locks: as dbperf.rebuild_copy() and dbperf.rebuild_drain(); at the first call as dbperf.rebuild_release() and dbperf.rebuild_equip().';

@@ -10,9 +10,7 @@ DECLARE
     v_source_columns name[];
     v_target_columns name[];
     v_source_key name[];
-    v_fit record;
     v_reason text;
-    v_referenced regclass[];
 BEGIN
     IF pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'a rebuild starts at READ COMMITTED only' USING ERRCODE = 'feature_not_supported', HINT = 'SET default_transaction_isolation = ''read committed''.';
@@ -57,23 +55,9 @@ BEGIN
     FOR v_place IN 1..pg_catalog.cardinality(v_source_key) LOOP
         EXECUTE pg_catalog.format('COMMENT ON COLUMN dbperf.rebuild_log_%s.k%s IS %L', v_id, v_place, pg_catalog.format('Key: %I.', v_source_key[v_place]));
     END LOOP;
-    v_referenced := dbperf.rebuild_referenced(dbperf.rebuild_references(rebuild_start.target, '[]'));
-    v_reason := dbperf.rebuild_lock(rebuild_start.relation || v_referenced, 'SHARE UPDATE EXCLUSIVE'); -- for which nobody waits
-    IF v_reason IS NULL THEN -- from here on who deletes what the target references waits
-        v_reason := dbperf.rebuild_try_lock(ARRAY[rebuild_start.target], 'ACCESS EXCLUSIVE');
-    END IF;
-    IF v_reason IS NULL THEN
-        PERFORM dbperf.rebuild_carry(rebuild_start.relation);
-        PERFORM dbperf.rebuild_furnish(rebuild_start.relation, rebuild_start.target, v_source_columns, v_target_columns);
-        FOR v_fit IN SELECT f.* FROM dbperf.rebuild_fit(rebuild_start.relation, rebuild_start.target, v_source_columns, v_target_columns) AS f LOOP
-            EXECUTE pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (%s)', rebuild_start.target, v_fit.name, v_fit.condition);
-        END LOOP;
-        -- last, and in the order in which who inserts locks them: writers wait until the transaction ends, which is now
-        v_reason := coalesce(
-            dbperf.rebuild_try_lock(ARRAY[rebuild_start.relation], 'SHARE ROW EXCLUSIVE'),
-            dbperf.rebuild_try_lock(v_referenced, 'ACCESS EXCLUSIVE')
-        );
-    END IF;
+    -- last: writers wait until the transaction ends, which is now. Of the target and what it references nothing is locked:
+    -- whoever had written those and waited for this table would be waited for
+    v_reason := dbperf.rebuild_lock(ARRAY[rebuild_start.relation], 'SHARE ROW EXCLUSIVE');
     IF v_reason IS NOT NULL THEN
         RAISE EXCEPTION 'the rebuild of % could not begin', rebuild_start.relation
             USING ERRCODE = 'lock_not_available', DETAIL = v_reason, HINT = 'Nothing was changed. Look for long transactions in pg_stat_activity, then call this again.';
@@ -81,10 +65,9 @@ BEGIN
     RAISE NOTICE '% has %: its copy needs about as much again', rebuild_start.relation, (
         SELECT pg_catalog.pg_size_pretty(pg_catalog.sum(pg_catalog.pg_total_relation_size(t.relation))) FROM dbperf.table_tree(rebuild_start.relation) AS t (relation)
     );
-    PERFORM dbperf.rebuild_take_references(rebuild_start.target);
     PERFORM dbperf.rebuild_guards(rebuild_start.relation, ARRAY(SELECT dbperf.table_tree(rebuild_start.relation)));
 END
 $$;
 
 COMMENT ON FUNCTION dbperf.rebuild_start(regclass, regclass, jsonb, text[]) IS
-    'Begins to rebuild a table as another, empty one, which the author made by hand: checks everything, hands on owner, privileges, row security, policies, comments and defaults, and from now on logs the keys of changed rows. mapping: {"column of the target": "column of the table"} where names differ, null for one that is not copied. accept: kinds of dbperf.rebuild_obstacles(). Raises 55000 with every reason. For a transaction of its own. Locks: SHARE ROW EXCLUSIVE on the target; at its end the same on the table, and ACCESS EXCLUSIVE on the target and the tables that it references, for milliseconds, each waited for 50 ms, and not while an older transaction is in the way, for which it looks three times, 2 s apart (55P03).';
+    'Begins to rebuild a table as another, empty one, which the author made by hand: checks everything, and from now on logs the keys of changed rows; dbperf.rebuild_run() does the rest. mapping: {"column of the target": "column of the table"} where names differ, null for one that is not copied. accept: kinds of dbperf.rebuild_obstacles(). Raises 55000 with every reason. For a transaction of its own. Locks: SHARE ROW EXCLUSIVE on the target; at its end the same on the table, for milliseconds, waited for three times 50 ms, 2 s apart, and not while an older transaction is in the way (55P03).';

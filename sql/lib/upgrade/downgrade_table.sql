@@ -6,7 +6,7 @@ SET jit = off
 AS $$
 DECLARE
     v_live CONSTANT regclass := dbperf.trading_relation(downgrade_table.name); -- NULL if it was dropped
-    v_accept CONSTANT text := pg_catalog.quote_literal(nullif(pg_catalog.string_to_array(pg_catalog.current_setting('dbperf.accept', true), ','), '{}')); -- what dbperf rollback --accept said
+    v_accept CONSTANT text := dbperf.accepted_obstacles();
     v_back text;
     v_target text;
     v_rebuild record;

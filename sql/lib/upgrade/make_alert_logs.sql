@@ -28,7 +28,7 @@ BEGIN
     PERFORM dbperf.complete_target(make_alert_logs.live, make_alert_logs.target::regclass);
     INSERT INTO dbperf.partition_policy (relation, every, ahead, max_ahead, max_behind, id_column)
     VALUES (make_alert_logs.target::regclass, '3 months', '6 months', '1 year', '2 months', 'id');
-    EXECUTE pg_catalog.format('COMMENT ON TABLE %s IS %L', make_alert_logs.target, 'dbperf: what a table is to become, until its rebuild begins.');
+    PERFORM dbperf.mark_target(make_alert_logs.target::regclass);
     PERFORM dbperf.rebuild_refuse(make_alert_logs.live, make_alert_logs.target::regclass, NULL, make_alert_logs.accept); -- before anything is left behind
 END
 $$;

@@ -22,7 +22,7 @@ BEGIN
     LOOP
         EXECUTE v_statement;
     END LOOP;
-    EXECUTE pg_catalog.format('COMMENT ON TABLE %s IS %L', make_former_table.target, 'dbperf: what a table is to become, until its rebuild begins.');
+    PERFORM dbperf.mark_target(make_former_table.target::regclass);
 END
 $$;
 

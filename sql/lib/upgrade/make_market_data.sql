@@ -29,7 +29,7 @@ BEGIN
     EXECUTE pg_catalog.format('CREATE INDEX ON %s USING brin ("timestamp") WITH (pages_per_range = 32, autosummarize = on)', make_market_data.target);
     INSERT INTO dbperf.partition_policy (relation, every, ahead, max_ahead, max_behind, id_column)
     VALUES (make_market_data.target::regclass, '1 month', '3 months', '1 year', '2 months', 'id');
-    EXECUTE pg_catalog.format('COMMENT ON TABLE %s IS %L', make_market_data.target, 'dbperf: what a table is to become, until its rebuild begins.');
+    PERFORM dbperf.mark_target(make_market_data.target::regclass);
     PERFORM dbperf.rebuild_refuse(make_market_data.live, make_market_data.target::regclass, NULL, make_market_data.accept); -- before anything is left behind
 END
 $$;

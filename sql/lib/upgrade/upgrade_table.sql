@@ -6,7 +6,7 @@ SET jit = off
 AS $$
 DECLARE
     v_live CONSTANT regclass := dbperf.trading_relation(upgrade_table.name);
-    v_accept CONSTANT text := pg_catalog.quote_literal(nullif(pg_catalog.string_to_array(pg_catalog.current_setting('dbperf.accept', true), ','), '{}')); -- what dbperf migrate --accept said
+    v_accept CONSTANT text := dbperf.accepted_obstacles();
     v_target text;
     v_rebuild record;
 BEGIN

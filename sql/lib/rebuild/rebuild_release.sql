@@ -1,0 +1,26 @@
+CREATE OR REPLACE FUNCTION dbperf.rebuild_release(relation regclass)
+RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+    v_sides record;
+    v_reason text;
+BEGIN
+    PERFORM dbperf.rebuild_hold(rebuild_release.relation);
+    SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_release.relation) AS s;
+    IF (SELECT b.is_equipped FROM dbperf.rebuild AS b WHERE b.id = v_sides.id) THEN
+        RETURN;
+    END IF;
+    -- in the order of those who delete there
+    v_reason := dbperf.rebuild_try_lock(dbperf.rebuild_referenced(dbperf.rebuild_references(v_sides.shadow, '[]')) || v_sides.shadow, 'ACCESS EXCLUSIVE');
+    IF v_reason IS NOT NULL THEN
+        RAISE EXCEPTION 'the foreign keys of % could not be taken away', v_sides.shadow USING ERRCODE = 'lock_not_available', DETAIL = v_reason;
+    END IF;
+    PERFORM dbperf.rebuild_take_references(v_sides.shadow);
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.rebuild_release(regclass) IS
+    'Takes the foreign keys of a target away before it is filled. A transaction of its own: whoever deletes what it references would wait for all that dbperf.rebuild_equip() does. Raises 55P03. Locks: ACCESS EXCLUSIVE on the target and on the tables that it references, for milliseconds, waited for 50 ms, and not while an older transaction holds one.';
