@@ -15,6 +15,7 @@ from benchmarks import workload
 from dbperf import legacy, rebuild
 from dbperf.migrations import migrate, rollback
 from dbperf.migrations.session import open_session
+from tests import catalogue
 from tests.shapes import value
 from tests.support import dbperf as run_dbperf
 from tests.support import rows_hash
@@ -106,6 +107,44 @@ def test_settled_money_and_columns_of_ones_own_stay(trading_db: str) -> None:
         assert value(conn, types, "open_price") == "numeric(12,4)"
         assert value(conn, types, "venue") == "text"
         assert value(conn, "SELECT relkind FROM pg_class WHERE oid = 'mine'::regclass") == "I"
+
+
+@pytest.mark.parametrize(
+    ("ddl", "name"),
+    [
+        ("ADD COLUMN ext text UNIQUE", "market_data_ext_key"),
+        ("ADD COLUMN cents numeric GENERATED ALWAYS AS (round(bid, 2)) STORED", "column cents"),
+    ],
+)
+def test_what_cannot_be_carried_over_is_named(trading_db: str, ddl: str, name: str) -> None:
+    with psycopg.connect(trading_db, autocommit=True) as conn:
+        conn.execute(f"ALTER TABLE market_data {ddl}".encode())
+        before = catalogue.dump(conn)
+        refused = run_dbperf("migrate", dsn=trading_db, check=1).stderr
+        assert name in refused
+        assert "Nothing was changed" in refused
+        assert catalogue.dump(conn)["columns"] == before["columns"]
+
+
+def test_unique_keys_without_the_time_become_indexes_where_that_is_accepted(trading_db: str) -> None:
+    with psycopg.connect(trading_db, autocommit=True) as conn:
+        conn.execute("ALTER TABLE market_data ADD COLUMN ext text UNIQUE, ADD CHECK (volume >= 0) NO INHERIT")
+        conn.execute('CREATE UNIQUE INDEX mine ON market_data ("timestamp", id)')
+        run_dbperf("migrate", "--accept", "unique", dsn=trading_db)
+        query = "SELECT array_agg(indisunique ORDER BY 1) FROM pg_index WHERE indrelid = 'market_data'::regclass AND %s = ANY (indkey)"
+        numbers = "SELECT attnum FROM pg_attribute WHERE attrelid = 'market_data'::regclass AND attname = %s"
+        assert value(conn, query, value(conn, numbers, "ext")) == [False]
+        assert value(conn, query, value(conn, numbers, "id")) == [True, True]
+        rows = "INSERT INTO market_data (\"timestamp\", instrument_id, volume, ext) VALUES ('2026-06-02', 1, %s, 'a')"
+        conn.execute(rows, [1])
+        conn.execute(rows, [2])
+        with pytest.raises(errors.CheckViolation):
+            conn.execute(rows, [-1])
+        run_dbperf("rollback", "--to", "0010", dsn=trading_db)
+        assert value(conn, "SELECT count(*) FROM market_data WHERE ext = 'a'") == 1
+        assert value(conn, "SELECT count(*) FROM market_data_set_aside") == 1
+        with pytest.raises(errors.UniqueViolation):
+            conn.execute(rows, [3])
 
 
 def test_the_applications_queries_answer_the_same(trading_db: str) -> None:

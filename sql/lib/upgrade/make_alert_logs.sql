@@ -25,7 +25,7 @@ BEGIN
             PRIMARY KEY (id, instrument_id, "timestamp")
         ) PARTITION BY RANGE ("timestamp")
     $ddl$, make_alert_logs.target);
-    PERFORM dbperf.complete_target(make_alert_logs.live, make_alert_logs.target::regclass);
+    PERFORM dbperf.complete_target(make_alert_logs.live, make_alert_logs.target::regclass, make_alert_logs.accept);
     INSERT INTO dbperf.partition_policy (relation, every, ahead, max_ahead, max_behind, id_column)
     VALUES (make_alert_logs.target::regclass, '3 months', '6 months', '1 year', '2 months', 'id');
     PERFORM dbperf.mark_target(make_alert_logs.target::regclass);

@@ -25,7 +25,7 @@ BEGIN
         ) PARTITION BY RANGE ("timestamp")
     $ddl$, make_market_data.target);
     -- Ticks come in the order of their times: a block range index finds a window of them, and costs an insert nothing.
-    PERFORM dbperf.complete_target(make_market_data.live, make_market_data.target::regclass, ARRAY['USING btree ("timestamp")']);
+    PERFORM dbperf.complete_target(make_market_data.live, make_market_data.target::regclass, make_market_data.accept, ARRAY['USING btree ("timestamp")']);
     EXECUTE pg_catalog.format('CREATE INDEX ON %s USING brin ("timestamp") WITH (pages_per_range = 32, autosummarize = on)', make_market_data.target);
     INSERT INTO dbperf.partition_policy (relation, every, ahead, max_ahead, max_behind, id_column)
     VALUES (make_market_data.target::regclass, '1 month', '3 months', '1 year', '2 months', 'id');
