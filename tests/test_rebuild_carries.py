@@ -203,6 +203,11 @@ REFUSED = [
         "ALTER TABLE quote ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON quote USING (id > (SELECT min(id) FROM quote))",
         "policy p of public.quote reads the table itself",
     ),
+    ("CREATE POLICY p ON quote USING (round(price, 2) > 1)", "policy p cannot be made of quote_next"),
+    (
+        "CREATE POLICY p ON quote FOR INSERT WITH CHECK (round(price, 2) > 1)",
+        "policy p cannot be made of quote_next",
+    ),
     (
         "ALTER TABLE quote ADD COLUMN before integer REFERENCES quote; ALTER TABLE quote_next ADD COLUMN before integer REFERENCES quote",
         "quote_before_fkey of public.quote references the table itself",

@@ -14,7 +14,7 @@ DECLARE
     v_reasons text[] := '{}';
 BEGIN
     IF NOT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMP') THEN
-        RAISE WARNING 'views and triggers of % are not rehearsed: this role may make no temporary tables', rebuild_rehearse.relation USING HINT = 'GRANT TEMP ON DATABASE.';
+        RAISE WARNING 'views, triggers and policies of % are not rehearsed: this role may make no temporary tables', rebuild_rehearse.relation USING HINT = 'GRANT TEMP ON DATABASE.';
         RETURN v_reasons;
     END IF;
     SELECT n.nspname, c.relname INTO v_schema, v_name
@@ -33,6 +33,9 @@ BEGIN
             JOIN pg_catalog.pg_proc AS f ON f.oid = g.tgfoid
             JOIN pg_catalog.pg_namespace AS n ON n.oid = f.pronamespace AND n.nspname <> 'dbperf'
             WHERE g.tgrelid = rebuild_rehearse.relation AND NOT g.tgisinternal AND g.tgparentid = 0
+            UNION ALL -- for all commands: both expressions are read
+            SELECT 1000, pg_catalog.format('policy %I', p.polname), pg_catalog.format('CREATE POLICY %I ON %I%s%s', p.polname, v_name, ' USING (' || pg_catalog.pg_get_expr(p.polqual, p.polrelid) || ')', ' WITH CHECK (' || pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) || ')')
+            FROM pg_catalog.pg_policy AS p WHERE p.polrelid = rebuild_rehearse.relation
         ) AS s
     );
     BEGIN
@@ -55,4 +58,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.rebuild_rehearse(regclass, regclass) IS
-    'Which views and triggers of the table cannot be made of the target, each with the server''s reason: makes them of an empty temporary table like it, and takes all of that back. Locks: ACCESS SHARE on both tables.';
+    'Which views, triggers and policies of the table cannot be made of the target, each with the server''s reason: makes them of an empty temporary table like it, and takes all of that back. Locks: ACCESS SHARE on both tables.';
