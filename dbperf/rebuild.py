@@ -58,7 +58,8 @@ def start(
         conn: from `dbperf.migrations.session.open_session`.
         table, target: as in SQL.
         mapping: column of the target → column of the table where their names differ; None: not copied.
-        accept: kinds of obstacles to accept: ``publication``, ``unique``, ``check``, ``foreign key``.
+        accept: kinds of obstacles to accept: ``publication``, ``unique``, ``check``, ``foreign key``,
+            ``generated``.
         wait: how long to wait for a moment in which nobody is in the way.
 
     Raises:

@@ -176,7 +176,11 @@ def test_ordinary_tables_with_identity_triggers_and_references(conn: psycopg.Con
         CREATE TABLE account_next (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name varchar(20) NOT NULL UNIQUE, size integer GENERATED ALWAYS AS (length(name)) STORED);
         """
     )
-    conn.execute("SELECT dbperf.rebuild_start('account', 'account_next')")
+    with pytest.raises(
+        errors.ObjectNotInPrerequisiteState, match="cannot be rebuilt"
+    ):  # text, then varchar, in length()
+        conn.execute("SELECT dbperf.rebuild_start('account', 'account_next')")
+    conn.execute("SELECT dbperf.rebuild_start('account', 'account_next', NULL, '{generated}')")
     conn.execute("CALL dbperf.rebuild_run('account')")
     assert conn.execute("SELECT * FROM dbperf.rebuild_verify('account')").fetchall() == []
     conn.execute("SELECT dbperf.rebuild_cutover('account')")
@@ -225,7 +229,7 @@ OBSTACLES = [
         "function public.f",
     ),
     ("CREATE TABLE t (x tick)", "dependent", "uses the row type of public.tick"),
-    ("CREATE RULE r AS ON DELETE TO tick DO INSTEAD NOTHING", "table", "tick has rules"),
+    ("CREATE RULE r AS ON DELETE TO tick DO INSTEAD NOTHING", "table", "has rules"),
     ("ALTER TABLE tick FORCE ROW LEVEL SECURITY", "table", "FORCE ROW LEVEL SECURITY"),
     ("CREATE TABLE child () INHERITS (tick)", "table", "by INHERITS"),
     ("CREATE SCHEMA other; ALTER TABLE tick_next SET SCHEMA other", "table", "in another schema"),

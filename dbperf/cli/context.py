@@ -48,7 +48,7 @@ class Context:
 accepts = click.option(
     "--accept",
     multiple=True,
-    type=click.Choice(["publication", "unique", "check", "foreign key"]),
+    type=click.Choice(["publication", "unique", "check", "foreign key", "generated"]),
     help="Rebuild a table although this cannot be carried over.",
 )
 pass_context = click.make_pass_decorator(Context)

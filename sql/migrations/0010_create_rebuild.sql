@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS dbperf.rebuild (
     structure text NOT NULL,
     accepted text[] NOT NULL,
     state text DEFAULT 'copying' NOT NULL,
+    is_released boolean DEFAULT false NOT NULL,
     is_equipped boolean DEFAULT false NOT NULL,
     is_tidy boolean DEFAULT true NOT NULL,
     estimated_rows bigint NOT NULL,
@@ -80,7 +81,9 @@ COMMENT ON COLUMN dbperf.rebuild.accepted IS 'Kinds of dbperf.rebuild_obstacles(
 COMMENT ON COLUMN dbperf.rebuild.state IS
     'copying: the source is used, the target is filled and kept in step. cut over: the target is used, the source is kept in step. finalized, aborted: over.';
 
-COMMENT ON COLUMN dbperf.rebuild.is_equipped IS 'Whether the target has what the table has, and no foreign keys: it can be filled.';
+COMMENT ON COLUMN dbperf.rebuild.is_released IS 'Whether the target''s foreign keys were taken away.';
+
+COMMENT ON COLUMN dbperf.rebuild.is_equipped IS 'Whether the target has what the table has: it can be filled.';
 
 COMMENT ON COLUMN dbperf.rebuild.is_tidy IS 'False from a swap until triggers of the table that is not used any more are gone.';
 

@@ -3,14 +3,8 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    v_owner name;
 BEGIN
-    SELECT pg_catalog.pg_get_userbyid(c.relowner) INTO v_owner
-    FROM pg_catalog.pg_class AS c WHERE c.oid = prepare_partition.relation AND c.relowner <> CURRENT_USER::regrole;
-    IF v_owner IS NOT NULL THEN
-        EXECUTE pg_catalog.format('ALTER TABLE %s OWNER TO %I', prepare_partition.leaf, v_owner);
-    END IF;
+    PERFORM dbperf.own_partition(prepare_partition.relation, prepare_partition.leaf);
     IF prepare_partition.template THEN
         PERFORM dbperf.match_template(prepare_partition.relation, prepare_partition.leaf);
     END IF;

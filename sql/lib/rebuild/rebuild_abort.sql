@@ -15,7 +15,9 @@ BEGIN
     END IF;
     PERFORM dbperf.rebuild_end(v_sides.live, 'aborted');
     PERFORM dbperf.rebuild_unfit(v_sides.shadow);
-    RAISE NOTICE '% is as it was; % is left, a copy without foreign keys: drop it when you like', v_sides.live, v_sides.shadow;
+    RAISE NOTICE '% is as it was; % is left%: drop it when you like', v_sides.live, v_sides.shadow, (
+        SELECT CASE WHEN b.is_released THEN ', a copy without foreign keys' ELSE '' END FROM dbperf.rebuild AS b WHERE b.id = v_sides.id
+    );
 END
 $$;
 

@@ -25,22 +25,19 @@ BEGIN
     END IF;
     SELECT pg_catalog.string_agg(o.reason, '; ') INTO v_obstacles
     FROM (
-        SELECT d.* FROM dbperf.rebuild_dependent_obstacles(v_sides.live, v_sides.shadow) AS d
+        SELECT x.* FROM dbperf.rebuild_obstacles(v_sides.live, v_sides.shadow, (
+            SELECT pg_catalog.jsonb_object_agg(a.attname, v_sides.live_columns[pg_catalog.array_position(v_sides.shadow_columns, a.attname)])
+            FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = v_sides.shadow AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+        )) AS x
+        -- back to what it was: only what would be lost by it counts
+        WHERE CASE WHEN v_sides.is_cut_over THEN x.kind NOT IN ('rebuild', 'foreign key', 'column', 'key', 'unique', 'check', 'generated') ELSE x.kind NOT IN ('rebuild', 'foreign key') END
         UNION ALL
-        SELECT k.* FROM dbperf.rebuild_key_obstacles(v_sides.live, v_sides.shadow, (
-            SELECT pg_catalog.jsonb_object_agg(u.shadow_name, u.live_name) FROM ROWS FROM (pg_catalog.unnest(v_sides.live_columns), pg_catalog.unnest(v_sides.shadow_columns)) AS u (live_name, shadow_name)
-        )) AS k WHERE k.kind = 'reference' OR NOT v_sides.is_cut_over AND k.kind <> 'foreign key'
-        UNION ALL -- those of the other table are put aside
-        SELECT 'foreign key', pg_catalog.format('%s has got foreign key %I since the rebuild began', v_sides.live, r.value ->> 'name')
-        FROM pg_catalog.jsonb_array_elements(dbperf.rebuild_references(v_sides.live, '[]')) AS r
-        WHERE NOT v_sides.is_cut_over AND NOT EXISTS (
-            SELECT FROM pg_catalog.jsonb_array_elements(v_rebuild.source_references) AS k WHERE k.value -> 'columns' = r.value -> 'columns' AND k.value -> 'referenced' = r.value -> 'referenced'
-        )
+        SELECT 'foreign key', c.reason FROM dbperf.rebuild_reference_changes(v_sides.live) AS c
     ) AS o
-    WHERE o.kind <> ALL (v_rebuild.accepted);
+    WHERE o.kind <> ALL (v_rebuild.accepted) OR o.kind = 'foreign key';
     IF v_obstacles IS NOT NULL THEN
         RAISE EXCEPTION '% cannot take the place of %', v_sides.shadow, v_sides.live
-            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = v_obstacles, HINT = 'They came since the rebuild began: take them away, then call this again. Nothing was changed.';
+            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = v_obstacles, HINT = 'That came since the rebuild began: undo it, then call this again; or abort.';
     END IF;
 END
 $$;

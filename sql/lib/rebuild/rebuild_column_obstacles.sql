@@ -44,6 +44,21 @@ BEGIN
         WHERE s.attrelid = rebuild_column_obstacles.relation AND NOT s.attisdropped AND s.attgenerated <> '' AND NOT EXISTS (
             SELECT FROM pg_catalog.pg_attribute AS t WHERE t.attrelid = rebuild_column_obstacles.target AND t.attname = s.attname AND t.attgenerated <> '' AND NOT t.attisdropped
         );
+    RETURN QUERY -- nobody copies them, so nobody compares them
+        SELECT 'generated', pg_catalog.format('column %I is computed otherwise in %s than in %s, or from columns of other types: its values can differ', s.attname, rebuild_column_obstacles.target, rebuild_column_obstacles.relation)
+        FROM pg_catalog.pg_attribute AS s
+        JOIN pg_catalog.pg_attrdef AS f ON f.adrelid = s.attrelid AND f.adnum = s.attnum
+        JOIN pg_catalog.pg_attribute AS t ON t.attrelid = rebuild_column_obstacles.target AND t.attname = s.attname AND t.attgenerated <> '' AND NOT t.attisdropped
+        JOIN pg_catalog.pg_attrdef AS g ON g.adrelid = t.attrelid AND g.adnum = t.attnum
+        WHERE s.attrelid = rebuild_column_obstacles.relation AND s.attgenerated <> '' AND NOT s.attisdropped
+          AND (pg_catalog.pg_get_expr(f.adbin, f.adrelid) <> pg_catalog.pg_get_expr(g.adbin, g.adrelid) OR (s.atttypid, s.atttypmod) <> (t.atttypid, t.atttypmod) OR EXISTS (
+              SELECT FROM pg_catalog.pg_depend AS d
+              JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid AND a.attnum <> s.attnum
+              LEFT JOIN dbperf.rebuild_pairs(rebuild_column_obstacles.relation, rebuild_column_obstacles.target, rebuild_column_obstacles.mapping) AS p ON p.source_column = a.attname
+              LEFT JOIN pg_catalog.pg_attribute AS b ON b.attrelid = rebuild_column_obstacles.target AND b.attname = p.target_column
+              WHERE d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = s.attrelid
+                AND (a.atttypid, a.atttypmod) IS DISTINCT FROM (b.atttypid, b.atttypmod)
+          ));
     RETURN QUERY -- there and, for revert, back
         SELECT 'column', pg_catalog.format('%s does not become %s in column %I', pg_catalog.format_type(s.atttypid, s.atttypmod), pg_catalog.format_type(t.atttypid, t.atttypmod), t.attname)
         FROM dbperf.rebuild_pairs(rebuild_column_obstacles.relation, rebuild_column_obstacles.target, rebuild_column_obstacles.mapping) AS p

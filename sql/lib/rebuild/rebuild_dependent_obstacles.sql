@@ -24,11 +24,10 @@ BEGIN
         WHERE g.tgrelid = rebuild_dependent_obstacles.relation AND NOT g.tgisinternal AND (g.tgtype & 1) = 1 -- FOR EACH ROW
           AND (g.tgoldtable IS NOT NULL OR g.tgnewtable IS NOT NULL);
     RETURN QUERY -- they would fire for rows that are copied; those of the table are made on it when the names are swapped
-        SELECT 'trigger', pg_catalog.format('%s has a trigger %I of its own', rebuild_dependent_obstacles.target, g.tgname)
+        SELECT 'trigger', pg_catalog.format('%s has a trigger %I of its own', g.tgrelid::regclass, g.tgname)
         FROM pg_catalog.pg_trigger AS g
-        WHERE g.tgrelid = rebuild_dependent_obstacles.target AND NOT g.tgisinternal AND g.tgname NOT LIKE 'dbperf\_%' AND NOT EXISTS (
-            SELECT FROM dbperf.rebuild AS b WHERE b.ended_at IS NULL AND rebuild_dependent_obstacles.target IN (b.source, b.target)
-        );
+        WHERE g.tgrelid IN (SELECT dbperf.table_tree(rebuild_dependent_obstacles.target))
+          AND NOT g.tgisinternal AND g.tgparentid = 0 AND g.tgenabled <> 'D' AND g.tgname NOT LIKE 'dbperf\_%';
     RETURN QUERY -- what is made anew or altered has to be ours
         SELECT 'owner', pg_catalog.format('this role does not own %s', o.name)
         FROM (

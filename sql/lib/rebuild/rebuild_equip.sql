@@ -5,23 +5,18 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 DECLARE
-    v_sides record;
-    v_fit record;
+    v_id integer;
 BEGIN
     PERFORM dbperf.rebuild_hold(rebuild_equip.relation);
-    SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_equip.relation) AS s;
-    IF (SELECT b.is_equipped FROM dbperf.rebuild AS b WHERE b.id = v_sides.id) THEN
+    SELECT b.id INTO v_id FROM dbperf.rebuild AS b WHERE b.ended_at IS NULL AND rebuild_equip.relation IN (b.source, b.target) AND NOT b.is_equipped;
+    IF NOT FOUND THEN
         RETURN;
     END IF;
-    PERFORM dbperf.rebuild_check(v_sides.live);
-    PERFORM dbperf.rebuild_carry(v_sides.live);
-    PERFORM dbperf.rebuild_furnish(v_sides.live, v_sides.shadow, v_sides.live_columns, v_sides.shadow_columns);
-    FOR v_fit IN SELECT f.* FROM dbperf.rebuild_fit(v_sides.live, v_sides.shadow, v_sides.live_columns, v_sides.shadow_columns) AS f LOOP
-        EXECUTE pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (%s)', v_sides.shadow, v_fit.name, v_fit.condition);
-    END LOOP;
-    UPDATE dbperf.rebuild AS b SET is_equipped = true WHERE b.id = v_sides.id;
+    PERFORM dbperf.rebuild_check(rebuild_equip.relation);
+    PERFORM dbperf.rebuild_hand_on(rebuild_equip.relation);
+    UPDATE dbperf.rebuild AS b SET is_equipped = true WHERE b.id = v_id;
 END
 $$;
 
 COMMENT ON FUNCTION dbperf.rebuild_equip(regclass) IS
-    'Gives a target, once and before it is filled, what the table has: dbperf.rebuild_carry(), dbperf.rebuild_furnish(), and the constraints of dbperf.rebuild_fit(). Locks: ACCESS EXCLUSIVE on the target, which nobody uses.';
+    'dbperf.rebuild_hand_on(), once and before the target is filled. Locks: as that.';

@@ -5,19 +5,30 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 DECLARE
-    v_kept text;
+    v_kept regclass;
+    v_reason text;
 BEGIN
-    SELECT c.oid::regclass::text INTO v_kept
+    SELECT c.oid::regclass INTO v_kept
     FROM dbperf.rebuild AS b JOIN pg_catalog.pg_class AS c ON c.oid IN (b.source, b.target)
-    WHERE b.id = rebuild_forget.id;
+    WHERE b.id = rebuild_forget.id AND b.ended_at IS NULL
+      AND 2 > (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class AS x WHERE x.oid IN (b.source, b.target));
+    IF EXISTS (SELECT FROM dbperf.rebuild AS b JOIN pg_catalog.pg_class AS c ON c.oid = b.source JOIN pg_catalog.pg_class AS d ON d.oid = b.target WHERE b.id = rebuild_forget.id AND b.ended_at IS NULL) THEN
+        RAISE EXCEPTION 'both tables of rebuild % are there', rebuild_forget.id
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'dbperf.rebuild_abort() or dbperf.rebuild_finalize() ends it.';
+    ELSIF v_kept IS NOT NULL THEN
+        v_reason := dbperf.rebuild_lock(ARRAY[v_kept], 'ACCESS EXCLUSIVE');
+        IF v_reason IS NOT NULL THEN
+            RAISE EXCEPTION 'rebuild % could not be ended', rebuild_forget.id USING ERRCODE = 'lock_not_available', DETAIL = v_reason, HINT = 'Nothing was changed; call this again.';
+        END IF;
+        PERFORM dbperf.rebuild_drop_guards(v_kept);
+        PERFORM dbperf.rebuild_unfit(v_kept);
+        RAISE NOTICE 'kept: a table that was being rebuilt was dropped; its other half is %', v_kept;
+    END IF;
     EXECUTE pg_catalog.format('DROP TABLE IF EXISTS dbperf.rebuild_log_%s', rebuild_forget.id);
     UPDATE dbperf.rebuild AS b SET state = 'aborted', ended_at = pg_catalog.clock_timestamp() WHERE b.id = rebuild_forget.id AND b.ended_at IS NULL;
     DELETE FROM dbperf.partition_policy AS p WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = p.relation);
-    IF v_kept IS NOT NULL THEN
-        RAISE NOTICE 'kept: a table that was being rebuilt was dropped; its other half is %', v_kept;
-    END IF;
 END
 $$;
 
 COMMENT ON FUNCTION dbperf.rebuild_forget(integer) IS
-    'Ends a rebuild one of whose tables was dropped; the other one stays as it is. Locks: ACCESS EXCLUSIVE on its change log.';
+    'Ends a rebuild one of whose tables was dropped: its triggers go from the other one, which otherwise stays as it is. For a transaction of its own. Raises 55P03. Locks: ACCESS EXCLUSIVE on that table for milliseconds, and on the change log.';

@@ -51,6 +51,10 @@ BEGIN
         JOIN dbperf.rebuild_pairs(rebuild_key_obstacles.relation, rebuild_key_obstacles.target, rebuild_key_obstacles.mapping) AS p ON p.source_column = s.attname
         JOIN pg_catalog.pg_attribute AS t ON t.attrelid = rebuild_key_obstacles.target AND t.attname = p.target_column
         WHERE i.indrelid = rebuild_key_obstacles.relation AND i.indisprimary AND s.attcollation <> t.attcollation AND s.attcollation <> 0 AND t.attcollation <> 0;
+    RETURN QUERY -- rows of the other one are deleted and inserted again: its children would go with them
+        SELECT 'reference', pg_catalog.format('%I of %s references %s', k.conname, k.conrelid::regclass, rebuild_key_obstacles.target)
+        FROM pg_catalog.pg_constraint AS k
+        WHERE k.confrelid = rebuild_key_obstacles.target AND k.contype = 'f' AND k.conparentid = 0;
     RETURN QUERY -- who references the table has to reference the other one
         SELECT 'reference', CASE WHEN k.conrelid = k.confrelid THEN pg_catalog.format('%I of %s references the table itself', k.conname, rebuild_key_obstacles.relation)
                                  WHEN c.relkind <> 'r' THEN pg_catalog.format('%I of the partitioned table %s references %s', k.conname, k.conrelid::regclass, rebuild_key_obstacles.relation)

@@ -11,33 +11,37 @@ BEGIN
     SELECT c.* INTO v_source FROM pg_catalog.pg_class AS c WHERE c.oid = rebuild_obstacles.relation;
     SELECT c.* INTO v_target FROM pg_catalog.pg_class AS c WHERE c.oid = rebuild_obstacles.target;
     RETURN QUERY
-        SELECT 'table', pg_catalog.format(o.reason, rebuild_obstacles.relation, rebuild_obstacles.target)
+        SELECT o.kind, pg_catalog.format(o.reason, rebuild_obstacles.relation, rebuild_obstacles.target)
         FROM (VALUES
-            (v_source.relkind NOT IN ('r', 'p') OR v_source.relispartition, '%s is no table that stands for itself'),
-            (v_target.relkind NOT IN ('r', 'p') OR v_target.relispartition, '%2$s is no table that stands for itself'),
-            (v_source.oid = v_target.oid, '%s cannot become itself'),
-            (v_source.relnamespace <> v_target.relnamespace, '%2$s is in another schema than %1$s'),
-            (v_source.relpersistence <> 'p' OR v_target.relpersistence <> 'p', '%s or %2$s is temporary or unlogged'),
-            (v_source.reloftype <> 0, '%s is a table of a type'),
-            (v_source.relforcerowsecurity, 'FORCE ROW LEVEL SECURITY on %s would hide rows from its owner'),
-            (NOT pg_catalog.pg_has_role(v_source.relowner, 'USAGE') OR NOT pg_catalog.pg_has_role(v_target.relowner, 'USAGE'), 'this role does not own %s and %2$s'),
-            (EXISTS (SELECT FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid WHERE v_source.oid IN (i.inhparent, i.inhrelid) AND NOT c.relispartition), '%s has children, or is one, by INHERITS'),
-            (EXISTS (SELECT FROM pg_catalog.pg_rewrite AS w WHERE w.ev_class = v_source.oid), '%s has rules'),
-            (EXISTS (SELECT FROM pg_catalog.pg_subscription_rel AS r WHERE r.srrelid = v_source.oid), '%s is fed by a subscription, whose changes no trigger sees'),
-            (EXISTS (SELECT FROM dbperf.rebuild AS b WHERE b.ended_at IS NULL AND (b.source, b.target) IN ((v_source.oid, v_target.oid))), '%s is being rebuilt as %2$s already'),
-            (EXISTS (SELECT FROM dbperf.rebuild AS b WHERE b.ended_at IS NULL AND (v_source.oid IN (b.source, b.target)) <> (v_target.oid IN (b.source, b.target))), '%s or %2$s is part of another rebuild')
-        ) AS o (is_met, reason)
+            ('table', v_source.relkind NOT IN ('r', 'p') OR v_source.relispartition, '%s is no table that stands for itself'),
+            ('table', v_target.relkind NOT IN ('r', 'p') OR v_target.relispartition, '%2$s is no table that stands for itself'),
+            ('table', v_source.oid = v_target.oid, '%s cannot become itself'),
+            ('table', v_source.relnamespace <> v_target.relnamespace, '%2$s is in another schema than %1$s'),
+            ('table', EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relpersistence <> 'p' AND c.oid IN (SELECT dbperf.table_tree(v_source.oid) UNION ALL SELECT dbperf.table_tree(v_target.oid))), '%s or %2$s, or a partition, is temporary or unlogged'),
+            ('table', v_source.reloftype <> 0, '%s is a table of a type'),
+            ('table', v_source.relforcerowsecurity, 'FORCE ROW LEVEL SECURITY on %s would hide rows from its owner'),
+            ('table', NOT pg_catalog.pg_has_role(v_source.relowner, 'USAGE') OR NOT pg_catalog.pg_has_role(v_target.relowner, 'USAGE'), 'this role does not own %s and %2$s'),
+            ('table', EXISTS (SELECT FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid WHERE (v_source.oid IN (i.inhparent, i.inhrelid) OR v_target.oid IN (i.inhparent, i.inhrelid)) AND NOT c.relispartition), '%s or %2$s has children, or is one, by INHERITS'),
+            ('table', EXISTS (SELECT FROM pg_catalog.pg_rewrite AS w WHERE w.ev_class IN (v_source.oid, v_target.oid)), '%s or %2$s has rules'),
+            ('table', EXISTS (SELECT FROM pg_catalog.pg_subscription_rel AS r WHERE r.srrelid = v_source.oid), '%s is fed by a subscription, whose changes no trigger sees'),
+            ('rebuild', EXISTS (SELECT FROM dbperf.rebuild AS b WHERE b.ended_at IS NULL AND (b.source, b.target) IN ((v_source.oid, v_target.oid))), '%s is being rebuilt as %2$s already'),
+            ('rebuild', EXISTS (SELECT FROM dbperf.rebuild AS b WHERE b.ended_at IS NULL AND (v_source.oid IN (b.source, b.target)) <> (v_target.oid IN (b.source, b.target))), '%s or %2$s is part of another rebuild'),
+            -- each remembers the other as it was, and would take its keys there
+            ('rebuild', EXISTS (SELECT FROM dbperf.rebuild AS b CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(b.source_references || b.target_references) AS r WHERE b.ended_at IS NULL AND v_target.oid NOT IN (b.source, b.target) AND (r.value ->> 'referenced')::oid IN (v_source.oid, v_target.oid)), 'a table that references %s is being rebuilt, or was and is not finalized'),
+            ('rebuild', EXISTS (SELECT FROM dbperf.rebuild AS b JOIN pg_catalog.pg_constraint AS k ON k.confrelid IN (b.source, b.target) AND k.contype = 'f' WHERE b.ended_at IS NULL AND v_target.oid NOT IN (b.source, b.target) AND k.conrelid IN (v_source.oid, v_target.oid)), 'a table that %s references is being rebuilt, or was and is not finalized')
+        ) AS o (kind, is_met, reason)
         WHERE o.is_met;
 
     RETURN QUERY -- the key
         SELECT 'key', CASE WHEN i.indexrelid IS NULL THEN pg_catalog.format('%s has no primary key', rebuild_obstacles.relation)
+                           WHEN a.attgenerated <> '' THEN pg_catalog.format('the key column %I of %s is generated', a.attname, rebuild_obstacles.relation)
                            WHEN NOT i.indimmediate THEN pg_catalog.format('the primary key of %s is deferrable', rebuild_obstacles.relation)
                            ELSE pg_catalog.format('the key column %I of %s has a type that is not built in, or jsonb or an array', a.attname, rebuild_obstacles.relation) END
         FROM (SELECT) AS one
         LEFT JOIN pg_catalog.pg_index AS i ON i.indrelid = v_source.oid AND i.indisprimary
         LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::smallint[])[0:i.indnkeyatts - 1])
         LEFT JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
-        WHERE i.indexrelid IS NULL OR NOT i.indimmediate OR y.oid >= 16384 AND y.typtype <> 'e' OR y.typcategory = 'A' OR y.oid = 'jsonb'::regtype;
+        WHERE i.indexrelid IS NULL OR a.attgenerated <> '' OR NOT i.indimmediate OR y.oid >= 16384 AND y.typtype <> 'e' OR y.typcategory = 'A' OR y.oid = 'jsonb'::regtype;
     RETURN QUERY
         SELECT 'key', pg_catalog.format('no index of %s begins with %s, by which its rows are looked up', rebuild_obstacles.target, w.names)
         FROM (
@@ -61,4 +65,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.rebuild_obstacles(regclass, regclass, jsonb) IS
-    'Why a table cannot be rebuilt as another one, each with its kind; kinds publication, unique, check and foreign key can be accepted. Locks: none.';
+    'Why a table cannot be rebuilt as another one, each with its kind; kinds publication, unique, check, foreign key and generated can be accepted. What dbperf.rebuild_start() only finds by trying, views, triggers, policies and defaults that cannot be made, is not among them. Locks: none.';

@@ -19,6 +19,9 @@ BEGIN
     END IF;
     SELECT n.nspname, c.relname INTO v_schema, v_name
     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = rebuild_rehearse.relation;
+    IF pg_catalog.to_regclass(pg_catalog.format('pg_temp.%I', v_name)) IS NOT NULL THEN
+        RETURN ARRAY[pg_catalog.format('this session has a temporary %I', v_name)];
+    END IF;
     v_key := pg_catalog.pg_get_partkeydef(rebuild_rehearse.target);
     -- said so that they name the table without its schema; a temporary one of that name then comes first
     PERFORM pg_catalog.set_config('search_path', pg_catalog.format('%I, pg_catalog', v_schema), true);

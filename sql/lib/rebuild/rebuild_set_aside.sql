@@ -33,7 +33,7 @@ BEGIN
     EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', v_side); -- its owner's to grant, whatever default privileges say
     -- once the other table is used again, the target gets what that has
     EXECUTE pg_catalog.format('UPDATE %s AS g SET stuck = false WHERE g.stuck', v_sides.log);
-    RAISE WARNING 'kept: rows of % keys that are there more than once are in table %', v_stuck, v_side;
+    RAISE WARNING 'kept: rows of % keys that a unique key of % keeps out are in table %', v_stuck, v_sides.shadow, v_side;
 END
 $$;
 

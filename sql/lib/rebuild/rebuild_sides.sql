@@ -19,6 +19,10 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION '% is not being rebuilt', rebuild_sides.relation
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'SELECT dbperf.rebuild_start(table, target) begins it; dbperf.rebuild lists what was.';
+    ELSIF (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class AS c WHERE c.oid IN (SELECT pg_catalog.unnest(ARRAY[b.source, b.target]) FROM dbperf.rebuild AS b WHERE b.ended_at IS NULL AND rebuild_sides.relation IN (b.source, b.target))) < 2 THEN
+        RAISE EXCEPTION 'a table of this rebuild was dropped'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = pg_catalog.format('SELECT dbperf.rebuild_forget(%s) ends it; the other table stays as it is.', (SELECT b.id FROM dbperf.rebuild AS b WHERE b.ended_at IS NULL AND rebuild_sides.relation IN (b.source, b.target)));
     END IF;
 END
 $$;

@@ -19,7 +19,11 @@ BEGIN
     ELSIF pg_catalog.jsonb_typeof(rebuild_start.mapping) <> 'object' THEN
         RAISE EXCEPTION 'a mapping has to be a JSON object' USING ERRCODE = 'invalid_parameter_value', HINT = 'Such as {"column of the target": "column of the table"}.';
     END IF;
-    EXECUTE pg_catalog.format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', rebuild_start.target);
+    v_reason := dbperf.rebuild_lock(ARRAY[rebuild_start.target], 'SHARE ROW EXCLUSIVE');
+    IF v_reason IS NOT NULL THEN
+        RAISE EXCEPTION 'the rebuild of % could not begin', rebuild_start.relation
+            USING ERRCODE = 'lock_not_available', DETAIL = v_reason, HINT = 'Nothing was changed. Look for long transactions in pg_stat_activity, then call this again.';
+    END IF;
     PERFORM dbperf.rebuild_refuse(rebuild_start.relation, rebuild_start.target, rebuild_start.mapping, rebuild_start.accept);
     EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %s)', rebuild_start.target) INTO v_found;
     IF v_found THEN
@@ -35,7 +39,7 @@ BEGIN
     INSERT INTO dbperf.rebuild (source, target, target_name, source_columns, target_columns, source_key, target_key, source_references, target_references, structure, accepted, estimated_rows)
     SELECT rebuild_start.relation, rebuild_start.target, c.relname, v_source_columns, v_target_columns, v_source_key,
            ARRAY(SELECT v_target_columns[pg_catalog.array_position(v_source_columns, k.name)] FROM pg_catalog.unnest(v_source_key) WITH ORDINALITY AS k (name, place) ORDER BY k.place),
-           dbperf.rebuild_references(rebuild_start.relation, '[]'), dbperf.rebuild_target_references(rebuild_start.target), dbperf.rebuild_structure(rebuild_start.relation, rebuild_start.target), rebuild_start.accept,
+           dbperf.rebuild_references(rebuild_start.relation, '[]'), dbperf.rebuild_target_references(rebuild_start.target), dbperf.rebuild_structure(rebuild_start.relation, rebuild_start.target), coalesce(rebuild_start.accept, '{}'),
            (SELECT greatest(pg_catalog.sum(x.reltuples), 0) FROM pg_catalog.pg_class AS x WHERE x.relkind = 'r' AND x.oid IN (SELECT dbperf.table_tree(rebuild_start.relation)))
     FROM pg_catalog.pg_class AS c WHERE c.oid = rebuild_start.target
     RETURNING id INTO v_id;
@@ -55,6 +59,7 @@ BEGIN
     FOR v_place IN 1..pg_catalog.cardinality(v_source_key) LOOP
         EXECUTE pg_catalog.format('COMMENT ON COLUMN dbperf.rebuild_log_%s.k%s IS %L', v_id, v_place, pg_catalog.format('Key: %I.', v_source_key[v_place]));
     END LOOP;
+    PERFORM dbperf.rebuild_rehearse_equip(rebuild_start.relation);
     -- last: writers wait until the transaction ends, which is now. Of the target and what it references nothing is locked:
     -- whoever had written those and waited for this table would be waited for
     v_reason := dbperf.rebuild_lock(ARRAY[rebuild_start.relation], 'SHARE ROW EXCLUSIVE');

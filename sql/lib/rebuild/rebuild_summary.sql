@@ -7,7 +7,7 @@ AS $$
 BEGIN
     RETURN (
         SELECT pg_catalog.format(
-            '%s: %s, %s of about %s rows copied%s, %s changes applied, %s waiting%s', CASE WHEN b.state IN ('cut over', 'finalized') THEN b.target ELSE b.source END, b.state,
+            '%s: %s%s, %s of about %s rows copied%s, %s changes applied, %s waiting%s', CASE WHEN b.state IN ('cut over', 'finalized') THEN b.target ELSE b.source END, b.state, CASE WHEN NOT b.is_equipped AND b.ended_at IS NULL THEN ' (not run yet)' END,
             b.copied_rows, b.estimated_rows,
             CASE WHEN b.copied_at IS NULL AND r.rows_per_second > 0 AND b.ended_at IS NULL THEN pg_catalog.format(
                 ', %s rows/s, %s left', r.rows_per_second::bigint, pg_catalog.date_trunc('second', greatest(b.estimated_rows - b.copied_rows, 0) / r.rows_per_second * interval '1 second')

@@ -9,7 +9,7 @@ DECLARE
 BEGIN
     RETURN CASE WHEN v_keys <> '[]' THEN v_keys ELSE coalesce((
         SELECT b.target_references FROM dbperf.rebuild AS b
-        WHERE b.target = rebuild_target_references.target AND b.state = 'aborted' ORDER BY b.id DESC LIMIT 1
+        WHERE b.target = rebuild_target_references.target AND b.state = 'aborted' AND b.is_released ORDER BY b.id DESC LIMIT 1
     ), v_keys) END;
 END
 $$;

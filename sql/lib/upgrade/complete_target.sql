@@ -8,6 +8,12 @@ DECLARE
     v_piece record;
     v_reason text;
 BEGIN
+    SELECT pg_catalog.string_agg(k.conname, ', ' ORDER BY k.conname) INTO v_reason
+    FROM pg_catalog.pg_constraint AS k WHERE k.conrelid = complete_target.live AND k.contype IN ('c', 'n') AND NOT k.convalidated;
+    IF v_reason IS NOT NULL THEN
+        RAISE EXCEPTION 'constraints of % were never validated: %', complete_target.live, v_reason
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Validate them, or drop them: rows that break them would not be accepted by the table that it is to become. Nothing was changed.';
+    END IF;
     FOR v_piece IN
         SELECT s.what, s.statement FROM (
             -- what an adopted table has beyond those of the application, and the marks of soft delete
@@ -32,7 +38,7 @@ BEGIN
             FROM pg_catalog.pg_constraint AS k
             WHERE k.conrelid = complete_target.live AND k.contype IN ('f', 'c') AND k.conparentid = 0 AND k.conname NOT LIKE 'dbperf\_fits\_%'
             UNION ALL
-            SELECT 4, 0, pg_catalog.format('unique index %s', i.indexrelid::regclass), pg_catalog.format('CREATE %sINDEX ON %s %s', CASE WHEN i.indisunique AND ('unique' <> ALL (complete_target.accept) OR b.can_be_unique) THEN 'UNIQUE ' END, complete_target.target, pg_catalog.regexp_replace(dbperf.index_definition(i.indexrelid), '^UNIQUE ', ''))
+            SELECT 4, 0, pg_catalog.format('%sindex %s', CASE WHEN i.indisunique THEN 'unique ' END, i.indexrelid::regclass), pg_catalog.format('CREATE %sINDEX ON %s %s', CASE WHEN i.indisunique AND ('unique' <> ALL (complete_target.accept) OR b.can_be_unique) THEN 'UNIQUE ' END, complete_target.target, pg_catalog.regexp_replace(dbperf.index_definition(i.indexrelid), '^UNIQUE ', ''))
             FROM pg_catalog.pg_index AS i
             CROSS JOIN LATERAL (
                 SELECT EXISTS (
@@ -52,7 +58,7 @@ BEGIN
         EXCEPTION WHEN syntax_error_or_access_rule_violation OR feature_not_supported OR data_exception THEN
             GET STACKED DIAGNOSTICS v_reason = MESSAGE_TEXT;
             RAISE EXCEPTION '% of % cannot be made on the table that it is to become: %', v_piece.what, complete_target.live, v_reason
-                USING ERRCODE = 'object_not_in_prerequisite_state', HINT = CASE WHEN v_piece.what LIKE 'unique %' THEN 'Drop it, or accept kind unique: then it is an index that is not unique. Nothing was changed.' ELSE 'Drop it, or change it. Nothing was changed.' END;
+                USING ERRCODE = 'object_not_in_prerequisite_state', HINT = CASE WHEN v_piece.what LIKE 'unique %' AND 'unique' <> ALL (complete_target.accept) THEN 'Drop it, or accept kind unique: then it is an index that is not unique. Nothing was changed.' ELSE 'Drop it, or change it. Nothing was changed.' END;
         END;
     END LOOP;
 END
