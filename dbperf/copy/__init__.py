@@ -1,6 +1,6 @@
-"""Writers that use COPY. ``rows.py`` is generated from ``dbperf/aio/rows.py``."""
+"""Writers that use COPY. ``writers.py`` is generated from ``dbperf/aio/writers.py``."""
 
 from dbperf.copy.encoding import CopyResult
-from dbperf.copy.rows import copy_rows
+from dbperf.copy.writers import copy_columns, copy_rows
 
-__all__ = ["CopyResult", "copy_rows"]
+__all__ = ["CopyResult", "copy_columns", "copy_rows"]

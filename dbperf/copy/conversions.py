@@ -24,7 +24,7 @@ Converter = Callable[[Any], Any]
 #: Integer types by OID: the struct code that has their range.
 INTEGERS = {21: "h", 23: "i", 20: "q"}
 
-_REAL, _DOUBLE, _NUMERIC, _DATE, _TIME = 700, 701, 1700, 1082, 1083
+REAL, DOUBLE, NUMERIC, DATE, TIME = 700, 701, 1700, 1082, 1083
 TIMESTAMP, TIMESTAMPTZ = 1114, 1184
 
 _ACCEPTED: dict[int, tuple[type, ...]] = {
@@ -36,11 +36,11 @@ _ACCEPTED: dict[int, tuple[type, ...]] = {
     19: (str,),
     25: (str,),
     1043: (str,),
-    _REAL: (float, int, Decimal),
-    _DOUBLE: (float, int, Decimal),
-    _NUMERIC: (Decimal, int, float),
-    _DATE: (dt.date,),
-    _TIME: (dt.time,),
+    REAL: (float, int, Decimal),
+    DOUBLE: (float, int, Decimal),
+    NUMERIC: (Decimal, int, float),
+    DATE: (dt.date,),
+    TIME: (dt.time,),
     TIMESTAMP: (dt.datetime,),
     TIMESTAMPTZ: (dt.datetime,),
     1186: (dt.timedelta,),
@@ -75,15 +75,15 @@ def converter(oid: int, kind: type) -> Converter | None:
         return None
     if oid in INTEGERS and not issubclass(kind, int):
         return operator.index if hasattr(kind, "__index__") else None  # numpy's integers
-    if not issubclass(kind, accepted) or (oid == _DATE and issubclass(kind, dt.datetime)):
+    if not issubclass(kind, accepted) or (oid == DATE and issubclass(kind, dt.datetime)):
         return None
-    if oid == _NUMERIC and issubclass(kind, float):
+    if oid == NUMERIC and issubclass(kind, float):
         return _float_to_decimal
-    if oid == _REAL:
+    if oid == REAL:
         return _to_real
-    if oid == _DOUBLE and not issubclass(kind, float):
+    if oid == DOUBLE and not issubclass(kind, float):
         return _to_float
-    if oid == _TIME:
+    if oid == TIME:
         return _without_time_zone
     return _without_nanoseconds if hasattr(kind, "nanosecond") else as_is
 

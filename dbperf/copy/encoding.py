@@ -37,6 +37,14 @@ Row = Sequence[Any] | Mapping[str, Any]
 #: A table name as SQL has it (``market_data``, ``trading."Ticks"``), or schema and name taken literally.
 TableName = str | tuple[str, str]
 
+#: What binary COPY begins and ends with.
+HEADER, TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+
+#: What an encoder raises for a value that it cannot encode.
+ENCODING_ERRORS = (
+    ArithmeticError, AttributeError, BufferError, LookupError, TypeError, ValueError, struct.error, psycopg.DataError,
+)  # fmt: skip
+
 #: Stands for the first of no rows; None would be a (wrong) row.
 NO_ROW = object()
 
@@ -136,13 +144,6 @@ class Encoder:
     def oids(self) -> list[int]:
         """Type OIDs for ``Copy.set_types``."""
         return [column.oid for column in self.columns]
-
-    def statement(self) -> sql.Composed:
-        """The COPY statement."""
-        names = sql.SQL(", ").join(map(sql.Identifier, self._names))
-        # the table's name comes quoted from the server
-        table = sql.SQL(self.columns[0].table)
-        return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(table, names)
 
     def encode(self, number: int, row: Row) -> Sequence[Any]:
         """The values of *row* in the order of the columns, fit to be sent.
@@ -277,6 +278,13 @@ def choose_columns(
     if generated:
         raise ColumnError(f"column {', '.join(generated)} of {shown} is generated: leave it out")
     return [by_name[name] for name in names]
+
+
+def copy_statement(columns: Sequence[Column]) -> sql.Composed:
+    """The COPY statement."""
+    names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
+    # the table's name comes quoted from the server
+    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.SQL(columns[0].table), names)
 
 
 def regclass_name(table: TableName) -> str:

@@ -1,11 +1,11 @@
-"""Write rows with binary COPY."""
+"""Write rows or columns with binary COPY."""
 
 from __future__ import annotations
 
-import struct
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import Any, cast
 
 import psycopg
@@ -15,20 +15,20 @@ from psycopg_pool import AsyncConnectionPool
 from dbperf.aio.iterate import each
 from dbperf.copy.encoding import (
     CATALOG,
+    ENCODING_ERRORS,
+    HEADER,
     NO_ROW,
+    TRAILER,
     Column,
     CopyResult,
     Encoder,
     Row,
     TableName,
     choose_columns,
+    copy_statement,
     regclass_name,
 )
-
-#: What an encoder raises for a value that it cannot encode.
-ENCODING_ERRORS = (
-    ArithmeticError, AttributeError, BufferError, LookupError, TypeError, ValueError, struct.error, psycopg.DataError,
-)  # fmt: skip
+from dbperf.errors import UsageError
 
 
 async def copy_rows(
@@ -67,6 +67,56 @@ async def copy_rows(
         return await _copy(connection, table, rows, columns)
 
 
+async def copy_columns(
+    conn: psycopg.AsyncConnection[Any] | AsyncConnectionPool[Any],
+    table: TableName,
+    columns: Mapping[str, Any],
+) -> CopyResult:
+    """Insert rows, given as columns, into *table* with one binary COPY, all or none.
+
+    As `copy_rows`, at a fraction of its cost: whole arrays are encoded at once. Needs NumPy
+    (``pip install 'dbperf[numpy]'``).
+
+    Args:
+        conn: as of `copy_rows`.
+        table: as of `copy_rows`.
+        columns: values by column name, all of one length: NumPy arrays of one dimension, masked arrays, whose
+            masked values are NULL, or sequences of Python values, in which None is. NaN is a number, NaT is NULL.
+            ``datetime64`` goes into ``timestamp`` and ``date``; for ``timestamptz`` pass aware datetimes.
+
+    Returns:
+        a `CopyResult`.
+
+    Raises:
+        ColumnError: table or columns cannot be written so, or are of several lengths; nothing was begun.
+        RowError: a value does not fit its column (out of range, nanoseconds, a fraction of a day, an integer that no
+            double means); it names row, column and value. Of the first 8,192 rows before COPY begins.
+        psycopg.Error: as of `copy_rows`.
+    """
+    try:
+        from dbperf.copy.vectors import blocks_of
+    except ImportError:
+        raise UsageError("copy_columns needs NumPy: pip install 'dbperf[numpy]'") from None
+    async with _connection(conn) as connection:
+        chosen = choose_columns(table, await _catalog(connection, table), list(columns), ())
+        blocks = blocks_of(chosen, list(columns.values()), connection)
+        first = next(blocks, None)
+        if first is None:
+            return CopyResult(rows=0, inserted=0, bytes=0, seconds=0.0)
+        started = time.perf_counter()
+        rows = size = 0
+        async with connection.cursor() as cursor:
+            async with cursor.copy(copy_statement(chosen)) as copy:
+                await copy.write(HEADER)
+                for count, data in chain([first], blocks):
+                    await copy.write(data)
+                    rows += count
+                    size += len(data)
+                await copy.write(TRAILER)
+            inserted = cursor.rowcount
+        return CopyResult(rows, inserted, size + len(HEADER) + len(TRAILER), time.perf_counter() - started)
+
+
 async def _copy(
     conn: psycopg.AsyncConnection[Any], table: TableName, rows: Any, columns: Sequence[str] | None
 ) -> CopyResult:
@@ -84,7 +134,7 @@ async def _copy(
     number = 1
     async with conn.cursor() as cursor:
         writer = _CountingWriter(cursor)
-        async with cursor.copy(encoder.statement(), writer=writer) as copy:
+        async with cursor.copy(copy_statement(chosen), writer=writer) as copy:
             copy.set_types(encoder.oids)
             await _write(copy, encoder, number, values)
             async for row in source:

@@ -1,0 +1,152 @@
+"""From columns to rows of binary COPY, thousands of rows at a time.
+
+A row of the format is its number of fields in 16 bits, then of each field its length in 32 bits (-1: NULL) and its
+bytes, all big-endian. NumPy puts whole columns in their places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+#: Above this average, values are put in their places one by one: an index for each byte takes eight times its memory.
+_LONG = 64
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Values of one width: *items* as they are here, *sent* the big-endian dtype that they are sent as."""
+
+    items: Array
+    sent: np.dtype[Any]
+    nulls: Array | None = None
+
+
+@dataclass(frozen=True)
+class Variable:
+    """Values of any length: *data* holds them one after the other, NULLs with length 0."""
+
+    lengths: Array
+    data: Array
+    nulls: Array | None = None
+
+
+Field = Fixed | Variable
+
+
+class Joiner:
+    """Puts the fields of one block after the other together; what rows of one shape have in common is written once."""
+
+    def __init__(self) -> None:
+        self._runs: dict[int, Array] = {}
+
+    def join(self, fields: Sequence[Field]) -> tuple[Array, Array]:
+        """Encoded rows as bytes, good until the next call, and where each begins: one number more than rows.
+
+        Args:
+            fields: one for each column, all of the same number of rows.
+        """
+        count = _count(fields[0])
+        runs = [list(run) for _, run in groupby(fields, key=_is_alike)]
+        if not _is_alike(fields[0]):
+            runs.insert(0, [])  # the number of fields, by itself
+        parts = [
+            self._run(place, run, count, len(fields)) if not place or _is_alike(run[0]) else run
+            for place, run in enumerate(runs)
+        ]
+        if len(parts) == 1 and isinstance(parts[0], np.ndarray):
+            return parts[0].view(np.uint8), np.arange(count + 1) * parts[0].itemsize
+        return _scattered(parts, count)
+
+    def _run(self, place: int, run: Sequence[Field], count: int, fields: int) -> Array:
+        """Fields whose rows have one shape: a structured array is their bytes; the first has the number of fields."""
+        shape: list[tuple[str, Any]] = [] if place else [("count", ">i2")]
+        alike = [field for field in run if isinstance(field, Fixed)]
+        for number, field in enumerate(alike):
+            shape += [(f"length{number}", ">i4"), (f"value{number}", field.sent)]
+        rows = self._runs.get(place)
+        if rows is None or rows.dtype != np.dtype(shape) or len(rows) < count:
+            rows = self._runs[place] = np.empty(count, shape)
+            if not place:
+                rows["count"] = fields
+            for number, field in enumerate(alike):
+                rows[f"length{number}"] = field.sent.itemsize
+        rows = rows[:count]
+        for number, field in enumerate(alike):
+            rows[f"value{number}"] = field.items
+        return rows
+
+
+def _scattered(parts: Sequence[Array | list[Field]], count: int) -> tuple[Array, Array]:
+    """Rows of several lengths: each part of one goes to its place."""
+    sizes = np.zeros(count, np.int64)
+    for part in parts:
+        sizes += part.itemsize if isinstance(part, np.ndarray) else sum(4 + _lengths(field) for field in part)
+    starts = np.zeros(count + 1, np.int64)
+    np.cumsum(sizes, out=starts[1:])
+    out = np.empty(starts[-1], np.uint8)
+    at = starts[:-1].copy()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            _put(out, at, part)
+            at += part.itemsize
+            continue
+        for field in part:
+            _put_fixed(out, at, field) if isinstance(field, Fixed) else _put_variable(out, at, field)
+            at += 4 + _lengths(field)
+    return out, starts
+
+
+def _is_alike(field: Field) -> bool:
+    return isinstance(field, Fixed) and field.nulls is None
+
+
+def _count(field: Field) -> int:
+    return len(field.items if isinstance(field, Fixed) else field.lengths)
+
+
+def _lengths(field: Field) -> Array:
+    if isinstance(field, Variable):
+        return field.lengths
+    lengths = np.full(len(field.items), field.sent.itemsize, np.int64)
+    if field.nulls is not None:
+        lengths[field.nulls] = 0
+    return lengths
+
+
+def _put(out: Array, at: Array, items: Array) -> None:
+    """Write each of *items* at its place, whatever its alignment."""
+    size = items.itemsize
+    if len(items):
+        places = np.ndarray((len(out) - size + 1,), f"V{size}", out, strides=(1,))
+        places[at] = items.view(f"V{size}")
+
+
+def _put_fixed(out: Array, at: Array, field: Fixed) -> None:
+    """Of which some are NULL."""
+    assert field.nulls is not None
+    pairs = np.empty(len(field.items), [("length", ">i4"), ("value", field.sent)])
+    pairs["length"] = field.sent.itemsize
+    pairs["value"] = field.items
+    there = ~field.nulls
+    _put(out, at[there], pairs[there])
+    _put(out, at[field.nulls], np.full(int(field.nulls.sum()), -1, ">i4"))
+
+
+def _put_variable(out: Array, at: Array, field: Variable) -> None:
+    lengths = field.lengths
+    shown = lengths if field.nulls is None else np.where(field.nulls, -1, lengths)
+    _put(out, at, shown.astype(">i4"))
+    ends = np.cumsum(lengths)
+    if len(field.data) > _LONG * len(lengths):
+        for place, end, length in zip((at + 4).tolist(), ends.tolist(), lengths.tolist(), strict=True):
+            out[place : place + length] = field.data[end - length : end]
+    else:
+        out[np.repeat(at + 4 - (ends - lengths), lengths) + np.arange(len(field.data))] = field.data

@@ -1,0 +1,214 @@
+"""copy_columns and aio.copy_columns: arrays there and back, and the same bytes as copy_rows sends."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import io
+import sys
+import uuid
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg_pool import ConnectionPool
+
+import dbperf
+from dbperf.copy.encoding import CATALOG, Column, Encoder
+from dbperf.copy.vectors import BLOCK_ROWS, blocks_of
+from dbperf.errors import ColumnError, RowError, UsageError
+from tests.test_copy import _VALUES
+
+Copy = Callable[..., dbperf.CopyResult]
+
+
+def _sync(dsn: str, *arguments: Any) -> dbperf.CopyResult:
+    with psycopg.connect(dsn) as conn:
+        return dbperf.copy_columns(conn, *arguments)
+
+
+def _async(dsn: str, *arguments: Any) -> dbperf.CopyResult:
+    async def run() -> dbperf.CopyResult:
+        async with await psycopg.AsyncConnection.connect(dsn) as conn:
+            return await dbperf.aio.copy_columns(conn, *arguments)
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(params=[_sync, _async], ids=["sync", "async"])
+def copy(request: pytest.FixtureRequest) -> Copy:
+    """Either API, on a connection of its own that commits when all went well."""
+    chosen: Copy = request.param
+    return chosen
+
+
+@pytest.fixture
+def table(conn: psycopg.Connection) -> psycopg.Connection:
+    conn.execute(
+        """CREATE TABLE t (position serial, small smallint, number integer, big bigint, price double precision, little real,
+            at timestamp, day date, flag boolean, name text, exact numeric(12,4), zoned timestamptz, key uuid, tags text[],
+            took interval)"""
+    )
+    return conn
+
+
+def _stored(conn: psycopg.Connection, names: str) -> list[tuple[Any, ...]]:
+    return conn.execute(f"SELECT {names} FROM t ORDER BY position".encode()).fetchall()
+
+
+def test_arrays_arrive(table: psycopg.Connection, legacy_db: str, copy: Copy) -> None:
+    count = 2 * BLOCK_ROWS + 7
+    numbers = np.arange(count)
+    at = np.datetime64("2026-05-01", "us") + numbers.astype("m8[s]")
+    prices = numbers / 4
+    result = copy(
+        legacy_db,
+        "t",
+        {"number": numbers, "price": prices, "at": at, "flag": numbers % 2 == 0, "day": at.astype("M8[D]")},
+    )
+    assert (result.rows, result.inserted) == (count, count)
+    assert result.bytes == 19 + 2 + count * (2 + 5 * 4 + 4 + 8 + 8 + 1 + 4)
+    for row in (0, 1, BLOCK_ROWS - 1, BLOCK_ROWS, count - 1):
+        assert _stored(table, "number, price, at, flag, day")[row] == (
+            row, row / 4, at[row].item(), row % 2 == 0, at[row].item().date(),
+        )  # fmt: skip
+
+
+def test_nulls_of_every_kind(table: psycopg.Connection, legacy_db: str, copy: Copy) -> None:
+    copy(
+        legacy_db,
+        "t",
+        {
+            "number": np.ma.MaskedArray([1, 2, 3], [False, True, False]),
+            "price": [None, 1.5, float("nan")],
+            "at": np.array(["2026-05-01T00:00:00.000001", "NaT", "0001-01-01"], "M8[us]"),
+            "name": ["a", None, ""],
+            "exact": np.array([1.25, None, Decimal("2.5")], object),
+            "flag": [True, None, False],
+            "big": [None, None, None],
+        },
+    )
+    found = _stored(table, "number, price::text, at, name, exact, flag, big")
+    assert found == [
+        (1, None, dt.datetime(2026, 5, 1, microsecond=1), "a", Decimal("1.25"), True, None),
+        (None, "1.5", None, None, None, None, None),
+        (3, "NaN", dt.datetime(1, 1, 1), "", Decimal("2.5"), False, None),
+    ]
+
+
+def test_what_numpy_has_no_type_for(table: psycopg.Connection, legacy_db: str, copy: Copy) -> None:
+    zoned = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
+    key = uuid.uuid4()
+    copy(
+        legacy_db,
+        "t",
+        {
+            "name": np.array(["grün", "x" * 3000]),
+            "zoned": [zoned, None],
+            "key": [key, key],
+            "tags": [["a", None], []],
+            "took": np.array([1_500_000, 0], "m8[us]"),
+            "exact": np.array([0.1, 0.25], "f4"),
+        },
+    )
+    found = _stored(table, "name, zoned AT TIME ZONE 'UTC', key, tags, took, exact")
+    assert found == [
+        ("grün", zoned.replace(tzinfo=None), key, ["a", None], dt.timedelta(seconds=1.5), Decimal("0.1")),
+        ("x" * 3000, None, key, [], dt.timedelta(), Decimal("0.25")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "row", "words"),
+    [
+        ("small", np.array([1, 2**15]), 2, "does not fit type smallint"),
+        ("number", np.array([1, 2**31], "u8"), 2, "does not fit type integer"),
+        ("big", np.array([2**63], "u8"), 1, "does not fit type bigint"),
+        ("big", [2**64], 1, "does not fit type bigint"),
+        ("number", np.array([1.0]), 1, "does not fit type integer"),
+        ("number", np.array([True]), 1, "does not fit type integer"),
+        ("price", np.array([1, 2**53 + 1]), 2, "does not fit type double precision"),
+        ("price", ["1.5"], 1, "does not fit type double precision"),
+        ("little", np.array([1.0, 1e300]), 2, "does not fit type real"),
+        ("little", np.array([1e-300]), 1, "does not fit type real"),
+        ("little", np.array([2**24 + 1]), 1, "does not fit type real"),
+        ("at", np.array(["2026-05-01T00:00:00.000000001"], "M8[ns]"), 1, "does not fit type timestamp"),
+        ("at", np.array(["-6000-01-01"], "M8[us]"), 1, "does not fit type timestamp"),
+        ("at", np.array([2**62], "M8[s]"), 1, "does not fit type timestamp"),
+        ("day", np.array(["2026-05-01T12"], "M8[h]"), 1, "does not fit type date"),
+        ("day", np.array([2**40], "M8[D]"), 1, "does not fit type date"),
+        ("zoned", np.array(["2026-05-01"], "M8[us]"), 1, "pass aware datetimes"),
+        ("name", np.array([b"a"]), 1, "does not fit type text"),
+        ("flag", np.array([1]), 1, "does not fit type boolean"),
+    ],
+)  # fmt: skip
+def test_values_that_do_not_fit_are_named(
+    table: psycopg.Connection, column: str, values: Any, row: int, words: str
+) -> None:
+    with table.transaction(), pytest.raises(RowError) as caught:
+        dbperf.copy_columns(table, "t", {column: values})
+    assert (caught.value.row, caught.value.column) == (row, column)
+    assert words in str(caught.value)
+    assert _stored(table, "position") == []
+
+
+def test_a_value_that_does_not_fit_in_a_later_block(table: psycopg.Connection, legacy_db: str, copy: Copy) -> None:
+    numbers = np.arange(BLOCK_ROWS * 2)
+    numbers[BLOCK_ROWS + 5] = 2**40
+    with pytest.raises(RowError) as caught:
+        copy(legacy_db, "t", {"number": numbers})
+    assert caught.value.row == BLOCK_ROWS + 6
+    assert _stored(table, "position") == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"number": [1], "price": [1.0, 2.0]}, "of several lengths: number 1, price 2"),
+        ({"nothing": [1]}, "has no column nothing"),
+        ({}, "no column named"),
+    ],
+)
+def test_columns_are_checked_before_a_byte_is_sent(legacy_db: str, table: object, columns: Any, words: str) -> None:
+    with psycopg.connect(legacy_db) as conn:
+        with pytest.raises(ColumnError, match=words):
+            dbperf.copy_columns(conn, "t", columns)
+        assert conn.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_no_rows_and_pools(table: psycopg.Connection, legacy_db: str) -> None:
+    with ConnectionPool(legacy_db, min_size=1, max_size=1) as pool:
+        assert dbperf.copy_columns(pool, "t", {"number": []}).rows == 0
+        assert dbperf.copy_columns(pool, "t", {"number": (1, 2)}).rows == 2
+    assert _stored(table, "number") == [(1,), (2,)]
+
+
+def test_without_numpy(table: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dbperf.copy.vectors", None)
+    with pytest.raises(UsageError, match="pip install"):
+        dbperf.copy_columns(table, "t", {"number": [1]})
+
+
+_COMMON = {name: strategy for name, strategy in _VALUES.items() if name not in ("colour", "cents")}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.tuples(*(st.none() | strategy for strategy in _COMMON.values())), min_size=1, max_size=5))
+def test_the_bytes_are_those_of_rows(conn: psycopg.Connection, rows: list[tuple[Any, ...]]) -> None:
+    with conn.transaction(force_rollback=True):
+        columns = ", ".join(f"c{number} {name}" for number, name in enumerate(_COMMON))
+        conn.execute(f"CREATE TABLE bytes_of_all_types ({columns})".encode())
+        found = [Column(*row) for row in conn.execute(CATALOG.encode(), {"name": "bytes_of_all_types"})]
+        encoder = Encoder(found, by_name=False, allow_extra=False, context=conn)
+        written = io.BytesIO()
+        with psycopg.Copy(conn.cursor(), binary=True, writer=psycopg.copy.FileWriter(written)) as copy:
+            copy.set_types(encoder.oids)
+            for number, row in enumerate(rows):
+                copy.write_row(encoder.encode(number, row))
+        blocks = blocks_of(found, list(zip(*rows, strict=True)), conn)
+        assert b"".join(data for _, data in blocks) == written.getvalue()[19:-2]
