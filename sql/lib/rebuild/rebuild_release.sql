@@ -16,7 +16,11 @@ BEGIN
     ELSIF (SELECT b.is_released FROM dbperf.rebuild AS b WHERE b.id = v_sides.id) THEN
         RETURN;
     END IF;
-    PERFORM dbperf.rebuild_check(v_sides.live);
+    v_reason := (SELECT pg_catalog.string_agg(c.reason, '; ') FROM dbperf.rebuild_reference_changes(v_sides.live) AS c);
+    IF v_reason IS NOT NULL THEN
+        RAISE EXCEPTION '% cannot take the place of %', v_sides.shadow, v_sides.live
+            USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = v_reason, HINT = 'That came since the rebuild began: undo it, then call this again; or abort.';
+    END IF;
     -- first what is referenced, as those who delete there
     v_reason := dbperf.rebuild_try_lock(dbperf.rebuild_referenced(dbperf.rebuild_references(v_sides.shadow, '[]')) || v_sides.shadow, 'ACCESS EXCLUSIVE');
     IF v_reason IS NOT NULL THEN
@@ -28,4 +32,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.rebuild_release(regclass) IS
-    'Takes the foreign keys of a target away, once and before it is filled; in a transaction of its own: whoever deletes what it references would wait for all that dbperf.rebuild_equip() does. Raises 55P03; 55000 if somebody references the table that is only kept in step, or something came in between since the start. Locks: ACCESS EXCLUSIVE on the target and on the tables that it references, for milliseconds, waited for 50 ms, and not while an older transaction holds one.';
+    'Takes the foreign keys of a target away, once and before it is filled; in a transaction of its own: whoever deletes what it references would wait for all that dbperf.rebuild_equip() does. Raises 55P03; 55000 if somebody references the table that is only kept in step, or foreign keys came or went since the start. Locks: ACCESS EXCLUSIVE on the target and on the tables that it references, for milliseconds, waited for 50 ms, and not while an older transaction holds one.';
