@@ -188,6 +188,52 @@ def test_no_rows_and_pools(table: psycopg.Connection, legacy_db: str) -> None:
     assert _stored(table, "number") == [(1,), (2,)]
 
 
+def test_arrays_of_arrays(table: psycopg.Connection) -> None:
+    dbperf.copy_columns(table, "t", {"tags": np.array([["a", "b"], ["c", "d"]])})
+    assert _stored(table, "tags") == [(["a", "b"],), (["c", "d"],)]
+    with table.transaction(), pytest.raises(RowError, match="column number"):
+        dbperf.copy_columns(table, "t", {"number": np.array([[1, 2]])})
+
+
+class _Frame:
+    """A column of a frame: NumPy sees NaN where it has NULL."""
+
+    def __arrow_c_stream__(self) -> object:
+        raise NotImplementedError
+
+    def __array__(self, *_: object) -> Any:
+        return np.array([1.5, float("nan")])
+
+    def to_list(self) -> list[float | None]:
+        return [1.5, None]
+
+
+class _Texts(_Frame):
+    """As pandas has texts."""
+
+    dtype = object
+
+    def to_list(self) -> list[Any]:
+        return ["a", float("nan")]
+
+    def isna(self) -> list[bool]:
+        return [False, True]
+
+
+def test_nulls_of_frames_are_null(table: psycopg.Connection) -> None:
+    dbperf.copy_columns(table, "t", {"name": _Texts()})
+    assert _stored(table, "name") == [("a",), (None,)]
+    table.execute("TRUNCATE t")
+    dbperf.copy_columns(table, "t", {"price": _Frame()})
+    assert _stored(table, "price") == [(1.5,), (None,)]
+
+
+@pytest.mark.parametrize("values", ["ab", b"ab", 5, None, (number for number in (1, 2)), np.array(7)])
+def test_what_is_no_column(table: psycopg.Connection, values: Any) -> None:
+    with pytest.raises(ColumnError, match="no array and no sequence"):
+        dbperf.copy_columns(table, "t", {"name": values})
+
+
 def test_without_numpy(table: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "dbperf.copy.vectors", None)
     with pytest.raises(UsageError, match="pip install"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain
 from typing import Any, cast
@@ -80,8 +80,8 @@ async def copy_columns(
     Args:
         conn: as of `copy_rows`.
         table: as of `copy_rows`.
-        columns: values by column name, all of one length: NumPy arrays of one dimension, masked arrays, whose
-            masked values are NULL, or sequences of Python values, in which None is. NaN is a number, NaT is NULL.
+        columns: values by column name, all of one length: NumPy arrays, masked arrays, whose masked values are NULL,
+            sequences of Python values, in which None is, or a frame. NaN is a number, NaT is NULL.
             ``datetime64`` goes into ``timestamp`` and ``date``; for ``timestamptz`` pass aware datetimes.
 
     Returns:
@@ -99,22 +99,62 @@ async def copy_columns(
         raise UsageError("copy_columns needs NumPy: pip install 'dbperf[numpy]'") from None
     async with _connection(conn) as connection:
         chosen = choose_columns(table, await _catalog(connection, table), list(columns), ())
-        blocks = blocks_of(chosen, list(columns.values()), connection)
-        first = next(blocks, None)
-        if first is None:
-            return CopyResult(rows=0, inserted=0, bytes=0, seconds=0.0)
-        started = time.perf_counter()
-        rows = size = 0
-        async with connection.cursor() as cursor:
-            async with cursor.copy(copy_statement(chosen)) as copy:
-                await copy.write(HEADER)
-                for count, data in chain([first], blocks):
-                    await copy.write(data)
-                    rows += count
-                    size += len(data)
-                await copy.write(TRAILER)
-            inserted = cursor.rowcount
-        return CopyResult(rows, inserted, size + len(HEADER) + len(TRAILER), time.perf_counter() - started)
+        values = [columns[column.name] for column in chosen]
+        return await _copy_blocks(connection, chosen, blocks_of(chosen, values, connection))
+
+
+async def copy_arrow(
+    conn: psycopg.AsyncConnection[Any] | AsyncConnectionPool[Any], table: TableName, data: Any
+) -> CopyResult:
+    """Insert Arrow data into *table* with one binary COPY, all or none; its columns by their names.
+
+    As `copy_columns`, from anything with Arrow's PyCapsule interface: tables, record batches and readers of pyarrow,
+    frames of polars, pandas and DuckDB. Batch after batch: never held as a whole. Needs pyarrow
+    (``pip install 'dbperf[arrow]'``).
+
+    Args:
+        conn: as of `copy_rows`.
+        table: as of `copy_rows`.
+        data: what has ``__arrow_c_stream__`` or ``__arrow_c_array__``. What Arrow says is null is NULL; NaN is a
+            number. A timestamp with a time zone goes into ``timestamptz``, one without into ``timestamp``.
+
+    Returns:
+        a `CopyResult`.
+
+    Raises:
+        ColumnError: table or columns cannot be written so; nothing was begun.
+        RowError: a value does not fit its column; it names row, column and value. Of the first block before COPY
+            begins.
+        psycopg.Error: as of `copy_rows`.
+    """
+    try:
+        from dbperf.copy import arrow
+    except ImportError:
+        raise UsageError("copy_arrow needs pyarrow: pip install 'dbperf[arrow]'") from None
+    reader = arrow.reader_of(data)
+    async with _connection(conn) as connection:
+        chosen = choose_columns(table, await _catalog(connection, table), reader.schema.names, ())
+        return await _copy_blocks(connection, chosen, arrow.blocks_of(chosen, reader, connection))
+
+
+async def _copy_blocks(
+    conn: psycopg.AsyncConnection[Any], columns: Sequence[Column], blocks: Iterator[tuple[int, memoryview]]
+) -> CopyResult:
+    first = next(blocks, None)
+    if first is None:
+        return CopyResult(rows=0, inserted=0, bytes=0, seconds=0.0)
+    started = time.perf_counter()
+    rows, size = 0, len(HEADER) + len(TRAILER)
+    async with conn.cursor() as cursor:
+        async with cursor.copy(copy_statement(columns)) as copy:
+            await copy.write(HEADER)
+            for count, data in chain([first], blocks):
+                await copy.write(data)
+                rows += count
+                size += len(data)
+            await copy.write(TRAILER)
+        inserted = cursor.rowcount
+    return CopyResult(rows, inserted, size, time.perf_counter() - started)
 
 
 async def _copy(

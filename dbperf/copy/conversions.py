@@ -26,6 +26,7 @@ INTEGERS = {21: "h", 23: "i", 20: "q"}
 
 REAL, DOUBLE, NUMERIC, DATE, TIME = 700, 701, 1700, 1082, 1083
 TIMESTAMP, TIMESTAMPTZ = 1114, 1184
+BYTEA, TEXTS = 17, (25, 1043)
 
 _ACCEPTED: dict[int, tuple[type, ...]] = {
     16: (bool,),

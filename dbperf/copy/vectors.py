@@ -81,14 +81,16 @@ class Vector:
 
     Args:
         column: where they go.
-        values: an array of one dimension, masked or not, or a sequence.
+        values: an array, masked or not, or a sequence.
         context: the connection; its registered adapters count.
     """
 
     def __init__(self, column: Column, values: Any, context: AdaptContext) -> None:
         self.column = column
-        self._values = values if isinstance(values, Sequence) else np.asanyarray(values)
-        self._one = _OneByOne(column, context)
+        self._values = _plain(values)
+        if isinstance(values, (str, bytes)) or getattr(self._values, "ndim", 1) == 0:
+            raise ColumnError(f"column {column.name} is given {show(values)}, which is no array and no sequence")
+        self._encoder = FieldEncoder(column, context)
 
     def __len__(self) -> int:
         return len(self._values)
@@ -99,16 +101,31 @@ class Vector:
         Raises:
             RowError: a value does not fit.
         """
-        block, nulls = _array(self._values[start:stop])
+        return self._encoder.field(*_array(self._values[start:stop]), start, self.column.oid)
+
+
+class FieldEncoder:
+    """Encodes values for one column: an array as a whole, or what NumPy has no type for one by one, as `copy_rows`."""
+
+    def __init__(self, column: Column, context: AdaptContext) -> None:
+        self.column, self._context = column, context
+        self._known: dict[type, tuple[Converter, Dumper]] = {}
+
+    def field(self, block: Array, nulls: Array | None, start: int, oid: int) -> Field:
+        """*block* as type *oid*; its first value is that of row *start*, from 0.
+
+        Raises:
+            RowError: a value does not fit.
+        """
         kind = block.dtype.kind
         if kind in "Mm":
             missing = np.isnat(block)
             nulls = missing if nulls is None else nulls | missing
         if nulls is not None and not nulls.any():
             nulls = None
-        encode, sent = _ENCODERS.get((self.column.oid, kind), (None, ""))
-        if encode is None:
-            return self._one.field(_objects(block), nulls, start)
+        encode, sent = _ENCODERS.get((oid, kind), (None, ""))
+        if encode is None or block.ndim > 1:
+            return self.one_by_one(_objects(block), nulls, start)
         items, changed = encode(block)
         if changed is not None and nulls is not None:
             changed = changed & ~nulls
@@ -117,15 +134,8 @@ class Vector:
             raise _refusal(self.column, start + place, block[place])
         return Fixed(items, np.dtype(sent), nulls)
 
-
-class _OneByOne:
-    """Values that NumPy has no type for, each encoded as `copy_rows` does."""
-
-    def __init__(self, column: Column, context: AdaptContext) -> None:
-        self._column, self._context = column, context
-        self._known: dict[type, tuple[Converter, Dumper]] = {}
-
-    def field(self, values: Sequence[Any], nulls: Array | None, start: int) -> Variable:
+    def one_by_one(self, values: Sequence[Any], nulls: Array | None, start: int) -> Variable:
+        """Python *values*, of which None, too, is NULL."""
         encoded: list[bytes] = []
         missing = np.zeros(len(values), bool) if nulls is None else nulls.copy()
         for place, value in enumerate(values):
@@ -145,19 +155,19 @@ class _OneByOne:
                 known = self._known[kind] = self._learn(value, place)
             convert, dumper = known
             value = convert(value)
-            if self._column.oid in INTEGERS:
-                return struct.pack(">" + INTEGERS[self._column.oid], value)
+            if self.column.oid in INTEGERS:
+                return struct.pack(">" + INTEGERS[self.column.oid], value)
             return bytes(dumper.dump(value) or b"")
         except RowError:
             raise
         except ENCODING_ERRORS as error:
-            raise _refusal(self._column, place, value, error) from None
+            raise _refusal(self.column, place, value, error) from None
 
     def _learn(self, value: Any, place: int) -> tuple[Converter, Dumper]:
-        convert = converter(self._column.oid, type(value))
+        convert = converter(self.column.oid, type(value))
         if convert is None:
-            raise _refusal(self._column, place, value)
-        dumper = self._context.adapters.get_dumper_by_oid(self._column.oid, Format.BINARY)(type(value), self._context)
+            raise _refusal(self.column, place, value)
+        dumper = self._context.adapters.get_dumper_by_oid(self.column.oid, Format.BINARY)(type(value), self._context)
         return convert, dumper
 
 
@@ -166,6 +176,18 @@ def _refusal(column: Column, place: int, value: Any, error: Exception | None = N
     if column.oid == TIMESTAMPTZ and isinstance(value, np.datetime64):
         reason = f"{show(value)} has no time zone: pass aware datetimes"
     return RowError(place + 1, column.name, value, reason)
+
+
+def _plain(values: Any) -> Any:
+    """An array or a sequence; NumPy would make NaN of the NULLs of Arrow's."""
+    if isinstance(values, (np.ndarray, Sequence)):
+        return values
+    if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
+        listed = values.to_pylist() if hasattr(values, "to_pylist") else values.to_list()
+        if hasattr(values, "isna") and getattr(values.dtype, "kind", "O") != "f":  # pandas has NaN for a missing text
+            return [None if missing else value for value, missing in zip(listed, values.isna(), strict=True)]
+        return listed
+    return np.asanyarray(values)
 
 
 def _is_missing(value: Any) -> bool:

@@ -82,8 +82,8 @@ def copy_columns(
     Args:
         conn: as of `copy_rows`.
         table: as of `copy_rows`.
-        columns: values by column name, all of one length: NumPy arrays of one dimension, masked arrays, whose
-            masked values are NULL, or sequences of Python values, in which None is. NaN is a number, NaT is NULL.
+        columns: values by column name, all of one length: NumPy arrays, masked arrays, whose masked values are NULL,
+            sequences of Python values, in which None is, or a frame. NaN is a number, NaT is NULL.
             ``datetime64`` goes into ``timestamp`` and ``date``; for ``timestamptz`` pass aware datetimes.
 
     Returns:
@@ -101,22 +101,60 @@ def copy_columns(
         raise UsageError("copy_columns needs NumPy: pip install 'dbperf[numpy]'") from None
     with _connection(conn) as connection:
         chosen = choose_columns(table, _catalog(connection, table), list(columns), ())
-        blocks = blocks_of(chosen, list(columns.values()), connection)
-        first = next(blocks, None)
-        if first is None:
-            return CopyResult(rows=0, inserted=0, bytes=0, seconds=0.0)
-        started = time.perf_counter()
-        rows = size = 0
-        with connection.cursor() as cursor:
-            with cursor.copy(copy_statement(chosen)) as copy:
-                copy.write(HEADER)
-                for count, data in chain([first], blocks):
-                    copy.write(data)
-                    rows += count
-                    size += len(data)
-                copy.write(TRAILER)
-            inserted = cursor.rowcount
-        return CopyResult(rows, inserted, size + len(HEADER) + len(TRAILER), time.perf_counter() - started)
+        values = [columns[column.name] for column in chosen]
+        return _copy_blocks(connection, chosen, blocks_of(chosen, values, connection))
+
+
+def copy_arrow(conn: psycopg.Connection[Any] | ConnectionPool[Any], table: TableName, data: Any) -> CopyResult:
+    """Insert Arrow data into *table* with one binary COPY, all or none; its columns by their names.
+
+    As `copy_columns`, from anything with Arrow's PyCapsule interface: tables, record batches and readers of pyarrow,
+    frames of polars, pandas and DuckDB. Batch after batch: never held as a whole. Needs pyarrow
+    (``pip install 'dbperf[arrow]'``).
+
+    Args:
+        conn: as of `copy_rows`.
+        table: as of `copy_rows`.
+        data: what has ``__arrow_c_stream__`` or ``__arrow_c_array__``. What Arrow says is null is NULL; NaN is a
+            number. A timestamp with a time zone goes into ``timestamptz``, one without into ``timestamp``.
+
+    Returns:
+        a `CopyResult`.
+
+    Raises:
+        ColumnError: table or columns cannot be written so; nothing was begun.
+        RowError: a value does not fit its column; it names row, column and value. Of the first block before COPY
+            begins.
+        psycopg.Error: as of `copy_rows`.
+    """
+    try:
+        from dbperf.copy import arrow
+    except ImportError:
+        raise UsageError("copy_arrow needs pyarrow: pip install 'dbperf[arrow]'") from None
+    reader = arrow.reader_of(data)
+    with _connection(conn) as connection:
+        chosen = choose_columns(table, _catalog(connection, table), reader.schema.names, ())
+        return _copy_blocks(connection, chosen, arrow.blocks_of(chosen, reader, connection))
+
+
+def _copy_blocks(
+    conn: psycopg.Connection[Any], columns: Sequence[Column], blocks: Iterator[tuple[int, memoryview]]
+) -> CopyResult:
+    first = next(blocks, None)
+    if first is None:
+        return CopyResult(rows=0, inserted=0, bytes=0, seconds=0.0)
+    started = time.perf_counter()
+    rows, size = 0, len(HEADER) + len(TRAILER)
+    with conn.cursor() as cursor:
+        with cursor.copy(copy_statement(columns)) as copy:
+            copy.write(HEADER)
+            for count, data in chain([first], blocks):
+                copy.write(data)
+                rows += count
+                size += len(data)
+            copy.write(TRAILER)
+        inserted = cursor.rowcount
+    return CopyResult(rows, inserted, size, time.perf_counter() - started)
 
 
 def _copy(conn: psycopg.Connection[Any], table: TableName, rows: Any, columns: Sequence[str] | None) -> CopyResult:

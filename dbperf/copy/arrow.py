@@ -1,0 +1,117 @@
+"""From Arrow data to rows of binary COPY: its buffers are NumPy's, without a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from psycopg.abc import AdaptContext
+
+from dbperf.copy.columnar import Field, Joiner, Variable
+from dbperf.copy.conversions import BYTEA, TEXTS, TIMESTAMP, TIMESTAMPTZ
+from dbperf.copy.encoding import Column
+from dbperf.copy.vectors import BLOCK_ROWS, FieldEncoder
+from dbperf.errors import ColumnError, RowError
+
+Array = npt.NDArray[Any]
+
+
+def reader_of(data: Any) -> pa.RecordBatchReader:
+    """A stream of record batches from whatever has Arrow's PyCapsule interface.
+
+    Raises:
+        ColumnError: *data* has it not.
+    """
+    if hasattr(data, "__arrow_c_stream__"):
+        return pa.RecordBatchReader.from_stream(data)
+    if hasattr(data, "__arrow_c_array__"):
+        batch = pa.record_batch(data)
+        return pa.RecordBatchReader.from_batches(batch.schema, [batch])
+    raise ColumnError(f"{type(data).__name__} has no Arrow data: no __arrow_c_stream__ and no __arrow_c_array__")
+
+
+def blocks_of(
+    columns: Sequence[Column], reader: pa.RecordBatchReader, context: AdaptContext
+) -> Iterator[tuple[int, memoryview]]:
+    """Rows of binary COPY, block after block: how many, and their bytes, good until the next one.
+
+    Raises:
+        RowError: a value does not fit.
+    """
+    encoders = [FieldEncoder(column, context) for column in columns]
+    joiner, done = Joiner(), 0
+    for batch in reader:
+        for start in range(0, batch.num_rows, BLOCK_ROWS):
+            part = batch.slice(start, BLOCK_ROWS)
+            fields = [_field(each, array, done) for each, array in zip(encoders, part.columns, strict=True)]
+            data, _ = joiner.join(fields)
+            done += part.num_rows
+            yield part.num_rows, data.data
+
+
+def _field(encoder: FieldEncoder, array: pa.Array, start: int) -> Field:
+    column = encoder.column
+    array = _simple(array)
+    nulls = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+    if pa.types.is_timestamp(array.type) and (array.type.tz is None) != (column.oid != TIMESTAMPTZ):
+        raise _wrong_zone(column, array, nulls, start)
+    values = _values(array)
+    if values is not None:
+        return encoder.field(values, nulls, start, TIMESTAMP if column.oid == TIMESTAMPTZ else column.oid)
+    texts = _texts(column, array, nulls)
+    return texts if texts is not None else encoder.one_by_one(array.to_pylist(), nulls, start)
+
+
+def _simple(array: pa.Array) -> pa.Array:
+    """Without a dictionary, and without views, which neither NumPy nor all of pyarrow knows."""
+    if pa.types.is_dictionary(array.type):
+        array = pa.DictionaryArray.from_arrays(array.indices, _simple(array.dictionary)).dictionary_decode()
+    if pa.types.is_string_view(array.type):
+        return array.cast(pa.large_string())
+    return array.cast(pa.large_binary()) if pa.types.is_binary_view(array.type) else array
+
+
+def _wrong_zone(column: Column, array: pa.Array, nulls: Array | None, start: int) -> RowError:
+    place = 0 if nulls is None else int((~nulls).argmax())
+    reason = f"{array.type} does not fit type {column.type_name}: one of them has a time zone and the other has not"
+    return RowError(start + place + 1, column.name, str(array[place]), reason)
+
+
+def _values(array: pa.Array) -> Array | None:
+    """The values as NumPy has them; None if it has no such type."""
+    kind = array.type
+    if pa.types.is_boolean(kind):
+        bits = np.unpackbits(np.frombuffer(array.buffers()[1], np.uint8), bitorder="little")
+        return bits[array.offset : array.offset + len(array)].view(bool)
+    if pa.types.is_timestamp(kind):
+        dtype = f"M8[{kind.unit}]"
+    elif pa.types.is_date32(kind):
+        return _buffer(array, np.dtype("i4")).astype("M8[D]")
+    elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        dtype = kind.to_pandas_dtype()
+    else:
+        return None
+    return _buffer(array, np.dtype(dtype))
+
+
+def _buffer(array: pa.Array, dtype: np.dtype[Any]) -> Array:
+    return np.frombuffer(array.buffers()[1], dtype, len(array), array.offset * dtype.itemsize)
+
+
+def _texts(column: Column, array: pa.Array, nulls: Array | None) -> Variable | None:
+    """Text or bytes as they lie there; None if they have to be looked at one by one."""
+    kind = array.type
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    is_binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    if not ((is_text and column.oid in TEXTS) or (is_binary and column.oid == BYTEA)):
+        return None
+    wide = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
+    offsets = np.frombuffer(array.buffers()[1], "i8" if wide else "i4")[array.offset : array.offset + len(array) + 1]
+    data = np.frombuffer(array.buffers()[2] or b"", np.uint8)[offsets[0] : offsets[-1]]
+    lengths = np.diff(offsets).astype(np.int64)
+    if nulls is not None and lengths[nulls].any():  # bytes that belong to nobody
+        return None
+    return Variable(lengths, data, nulls)

@@ -1,0 +1,217 @@
+"""copy_arrow and aio.copy_arrow: Arrow data of every kind there and back; what does not fit is named."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import dbperf
+from dbperf.copy.vectors import BLOCK_ROWS
+from dbperf.errors import ColumnError, RowError, UsageError
+
+Copy = Callable[..., dbperf.CopyResult]
+UTC = dt.UTC
+
+
+def _sync(dsn: str, *arguments: Any) -> dbperf.CopyResult:
+    with psycopg.connect(dsn) as conn:
+        return dbperf.copy_arrow(conn, *arguments)
+
+
+def _async(dsn: str, *arguments: Any) -> dbperf.CopyResult:
+    async def run() -> dbperf.CopyResult:
+        async with await psycopg.AsyncConnection.connect(dsn) as conn:
+            return await dbperf.aio.copy_arrow(conn, *arguments)
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(params=[_sync, _async], ids=["sync", "async"])
+def copy(request: pytest.FixtureRequest) -> Copy:
+    """Either API, on a connection of its own that commits when all went well."""
+    chosen: Copy = request.param
+    return chosen
+
+
+@pytest.fixture
+def table(conn: psycopg.Connection) -> psycopg.Connection:
+    conn.execute(
+        """CREATE TABLE t (position serial, small smallint, number integer, big bigint, price double precision, little real,
+            at timestamp, day date, flag boolean, name text, exact numeric(12,4), zoned timestamptz, raw bytea, tags text[],
+            took interval, hour time, notes jsonb)"""
+    )
+    conn.execute("SET timezone = 'UTC'")
+    return conn
+
+
+def _stored(conn: psycopg.Connection, names: str) -> list[tuple[Any, ...]]:
+    return conn.execute(f"SELECT {names} FROM t ORDER BY position".encode()).fetchall()
+
+
+T = dt.datetime(2026, 5, 1, 9, 30, 0, 1)
+
+EVERYTHING: dict[str, tuple[pa.DataType, list[Any]]] = {
+    "small": (pa.int16(), [1, None, -(2**15)]),
+    "number": (pa.uint16(), [1, 2, 65535]),
+    "big": (pa.int64(), [None, 2**62, -(2**63)]),
+    "price": (pa.float64(), [0.1, None, float("inf")]),
+    "little": (pa.float32(), [0.5, None, 0.25]),
+    "at": (pa.timestamp("us"), [T, None, dt.datetime(1, 1, 1)]),
+    "day": (pa.date32(), [T.date(), None, dt.date(1, 1, 1)]),
+    "flag": (pa.bool_(), [True, None, False]),
+    "name": (pa.string(), ["grün", None, ""]),
+    "exact": (pa.decimal128(12, 4), [Decimal("1.2500"), None, Decimal("-0.0001")]),
+    "zoned": (pa.timestamp("ms", "America/New_York"), [dt.datetime(2026, 5, 1, 9, 30, tzinfo=UTC), None, None]),
+    "raw": (pa.large_binary(), [b"\x00a", None, b""]),
+    "tags": (pa.list_(pa.string()), [["a", None], None, []]),
+    "took": (pa.duration("us"), [dt.timedelta(seconds=1.5), None, dt.timedelta()]),
+    "hour": (pa.time64("us"), [dt.time(9, 30), None, dt.time(0)]),
+    "notes": (pa.struct([("a", pa.int64())]), [{"a": 1}, None, {"a": None}]),
+}
+
+
+def _everything() -> pa.Table:
+    return pa.table({name: pa.array(values, kind) for name, (kind, values) in EVERYTHING.items()})
+
+
+@pytest.mark.parametrize("sliced", [False, True])
+def test_every_type_there_and_back(table: psycopg.Connection, legacy_db: str, copy: Copy, sliced: bool) -> None:
+    data = _everything()
+    if sliced:  # offsets into buffers and bits
+        data = pa.concat_tables([data, data, data]).combine_chunks().slice(4, 3)
+    result = copy(legacy_db, "t", data)
+    assert (result.rows, result.inserted) == (3, 3)
+    order = [1, 2, 0] if sliced else [0, 1, 2]
+    wanted = [tuple(values[row] for _, values in EVERYTHING.values()) for row in order]
+    assert _stored(table, ", ".join(EVERYTHING)) == wanted
+
+
+def test_batches_blocks_and_streams(table: psycopg.Connection, legacy_db: str, copy: Copy) -> None:
+    sizes = [BLOCK_ROWS + 3, 0, 5]
+    schema = pa.schema([("number", pa.int32()), ("name", pa.dictionary(pa.int8(), pa.string()))])
+
+    def batches() -> Any:
+        first = 0
+        for size in sizes:
+            numbers = pa.array(np.arange(first, first + size), pa.int32())
+            names = pa.DictionaryArray.from_arrays(pa.array(np.arange(size) % 2, pa.int8()), pa.array(["ES", "NQ"]))
+            yield pa.record_batch([numbers, names], schema=schema)
+            first += size
+
+    result = copy(legacy_db, "t", pa.RecordBatchReader.from_batches(schema, batches()))
+    assert result.rows == sum(sizes)
+    found = _stored(table, "number, name")
+    assert [number for number, _ in found] == list(range(sum(sizes)))
+    assert found[0][1] == "ES"
+    assert found[-1][1] == "ES"
+    assert found[-2][1] == "NQ"
+
+
+def test_one_record_batch_and_no_rows(table: psycopg.Connection, legacy_db: str, copy: Copy) -> None:
+    batch = pa.record_batch({"number": pa.array([1], pa.int8())})
+    assert copy(legacy_db, "t", batch).rows == 1
+    assert copy(legacy_db, "t", pa.table({"number": pa.array([], pa.int8())})).rows == 0
+    assert copy(legacy_db, "t", pa.table({"number": pa.nulls(2)})).rows == 2
+    assert _stored(table, "number") == [(1,), (None,), (None,)]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "row", "words"),
+    [
+        ("small", pa.array([1, None, 2**15]), 3, "does not fit type smallint"),
+        ("number", pa.array([1.0]), 1, "does not fit type integer"),
+        ("price", pa.array([2**53 + 1]), 1, "does not fit type double precision"),
+        ("price", pa.array([Decimal("0.12345678901234567")]), 1, "no exact double precision value"),
+        ("at", pa.array([None, 1], pa.timestamp("ns")), 2, "does not fit type timestamp"),
+        ("at", pa.array([None, 0], pa.timestamp("us", "UTC")), 2, "one of them has a time zone"),
+        ("zoned", pa.array([0], pa.timestamp("us")), 1, "one of them has a time zone"),
+        ("flag", pa.array([1]), 1, "does not fit type boolean"),
+    ],
+)  # fmt: skip
+def test_values_that_do_not_fit_are_named(
+    table: psycopg.Connection, column: str, values: pa.Array, row: int, words: str
+) -> None:
+    with table.transaction(), pytest.raises(RowError) as caught:
+        dbperf.copy_arrow(table, "t", pa.table({column: values}))
+    assert (caught.value.row, caught.value.column) == (row, column)
+    assert words in str(caught.value)
+    assert _stored(table, "position") == []
+
+
+def test_views_and_dictionaries_of_them(table: psycopg.Connection) -> None:
+    """As polars has its texts and categories."""
+    names = pa.array(["grün", None, "x" * 40], pa.string_view())
+    raw = pa.array([b"a", None, b""], pa.binary_view())
+    dbperf.copy_arrow(table, "t", pa.table({"name": names, "raw": raw}))
+    category = pa.DictionaryArray.from_arrays(
+        pa.array([1, None, 0], pa.uint32()), pa.array(["a", "b"], pa.string_view())
+    )
+    dbperf.copy_arrow(table, "t", pa.table({"name": category}))
+    assert _stored(table, "name, raw") == [
+        ("grün", b"a"), (None, None), ("x" * 40, b""), ("b", None), (None, None), ("a", None),
+    ]  # fmt: skip
+
+
+def test_bytes_that_belong_to_a_null(table: psycopg.Connection) -> None:
+    """Arrow allows them."""
+    validity, offsets, data = pa.py_buffer(b"\x05"), pa.py_buffer(np.array([0, 1, 3, 4], "i4")), pa.py_buffer(b"abbc")
+    names = pa.StringArray.from_buffers(3, offsets, data, validity)
+    dbperf.copy_arrow(table, "t", pa.table({"name": names}))
+    assert _stored(table, "name") == [("a",), (None,), ("c",)]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [({"number": [1]}, "has no Arrow data"), (pa.table({"nothing": [1]}), "has no column nothing")],
+)
+def test_what_cannot_be_written_so(table: psycopg.Connection, data: Any, words: str) -> None:
+    with pytest.raises(ColumnError, match=words):
+        dbperf.copy_arrow(table, "t", data)
+
+
+def test_without_pyarrow(table: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "dbperf.copy.arrow", raising=False)
+    monkeypatch.delattr("dbperf.copy.arrow", raising=False)
+    with pytest.raises(UsageError, match="pip install"):
+        dbperf.copy_arrow(table, "t", None)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.none() | st.integers(-(2**31), 2**31 - 1),
+            st.none() | st.floats(allow_nan=False),
+            st.none() | st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])),
+            st.none() | st.datetimes(),
+            st.none() | st.booleans(),
+        ),
+        max_size=20,
+    ),
+    cut=st.integers(0, 5),
+)
+def test_random_rows_there_and_back(table: psycopg.Connection, rows: list[tuple[Any, ...]], cut: int) -> None:
+    kinds = {
+        "number": pa.int64(),
+        "price": pa.float64(),
+        "name": pa.large_string(),
+        "at": pa.timestamp("us"),
+        "flag": pa.bool_(),
+    }
+    columns = list(zip(*rows, strict=True)) or [()] * len(kinds)
+    data = pa.table({name: pa.array(values, kind) for (name, kind), values in zip(kinds.items(), columns, strict=True)})
+    with table.transaction(force_rollback=True):
+        dbperf.copy_arrow(table, "t", data.slice(cut))
+        assert _stored(table, ", ".join(kinds)) == rows[cut:]
