@@ -47,9 +47,8 @@ def blocks_of(
         for start in range(0, batch.num_rows, BLOCK_ROWS):
             part = batch.slice(start, BLOCK_ROWS)
             fields = [_field(each, array, done) for each, array in zip(encoders, part.columns, strict=True)]
-            data, _ = joiner.join(fields)
             done += part.num_rows
-            yield part.num_rows, data.data
+            yield part.num_rows, joiner.join(fields).data
 
 
 def _field(encoder: FieldEncoder, array: pa.Array, start: int) -> Field:

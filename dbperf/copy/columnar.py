@@ -47,8 +47,8 @@ class Joiner:
     def __init__(self) -> None:
         self._runs: dict[int, Array] = {}
 
-    def join(self, fields: Sequence[Field]) -> tuple[Array, Array]:
-        """Encoded rows as bytes, good until the next call, and where each begins: one number more than rows.
+    def join(self, fields: Sequence[Field]) -> Array:
+        """Encoded rows as bytes, good until the next call.
 
         Args:
             fields: one for each column, all of the same number of rows.
@@ -62,7 +62,7 @@ class Joiner:
             for place, run in enumerate(runs)
         ]
         if len(parts) == 1 and isinstance(parts[0], np.ndarray):
-            return parts[0].view(np.uint8), np.arange(count + 1) * parts[0].itemsize
+            return parts[0].view(np.uint8)
         return _scattered(parts, count)
 
     def _run(self, place: int, run: Sequence[Field], count: int, fields: int) -> Array:
@@ -84,15 +84,13 @@ class Joiner:
         return rows
 
 
-def _scattered(parts: Sequence[Array | list[Field]], count: int) -> tuple[Array, Array]:
+def _scattered(parts: Sequence[Array | list[Field]], count: int) -> Array:
     """Rows of several lengths: each part of one goes to its place."""
     sizes = np.zeros(count, np.int64)
     for part in parts:
         sizes += part.itemsize if isinstance(part, np.ndarray) else sum(4 + _lengths(field) for field in part)
-    starts = np.zeros(count + 1, np.int64)
-    np.cumsum(sizes, out=starts[1:])
-    out = np.empty(starts[-1], np.uint8)
-    at = starts[:-1].copy()
+    out = np.empty(sizes.sum(), np.uint8)
+    at = np.cumsum(sizes) - sizes
     for part in parts:
         if isinstance(part, np.ndarray):
             _put(out, at, part)
@@ -101,7 +99,7 @@ def _scattered(parts: Sequence[Array | list[Field]], count: int) -> tuple[Array,
         for field in part:
             _put_fixed(out, at, field) if isinstance(field, Fixed) else _put_variable(out, at, field)
             at += 4 + _lengths(field)
-    return out, starts
+    return out
 
 
 def _is_alike(field: Field) -> bool:

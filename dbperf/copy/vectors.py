@@ -72,8 +72,7 @@ def _blocks(vectors: Sequence[Vector], rows: int) -> Iterator[tuple[int, memoryv
     joiner = Joiner()
     for start in range(0, rows, BLOCK_ROWS):
         stop = min(start + BLOCK_ROWS, rows)
-        data, _ = joiner.join([vector.field(start, stop) for vector in vectors])
-        yield stop - start, data.data
+        yield stop - start, joiner.join([vector.field(start, stop) for vector in vectors]).data
 
 
 class Vector:
