@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+import dbperf as package
 from dbperf import cli
 
 #: How long somebody may wait for dbperf: a promise for a machine that has nothing else to do; CI runs both versions at
@@ -108,3 +110,20 @@ def rows_hash(conn: psycopg.Connection, tables: Sequence[str]) -> dict[str, tupl
         assert row is not None
         hashes[table] = row
     return hashes
+
+
+def both_apis(name: str) -> list[Callable[..., Any]]:
+    """The writer of this name and its twin in `dbperf.aio`, each on a connection of its own that commits when all went well."""
+
+    def sync(dsn: str, *arguments: Any) -> Any:
+        with psycopg.connect(dsn) as conn:
+            return getattr(package, name)(conn, *arguments)
+
+    def asynchronous(dsn: str, *arguments: Any) -> Any:
+        async def run() -> Any:
+            async with await psycopg.AsyncConnection.connect(dsn) as conn:
+                return await getattr(package.aio, name)(conn, *arguments)
+
+        return asyncio.run(run())
+
+    return [sync, asynchronous]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import sys
 from collections.abc import Callable
@@ -19,27 +18,14 @@ from hypothesis import strategies as st
 import dbperf
 from dbperf.copy.vectors import BLOCK_ROWS
 from dbperf.errors import ColumnError, RowError, UsageError
+from tests.support import both_apis
 
 Copy = Callable[..., dbperf.CopyResult]
 UTC = dt.UTC
 
 
-def _sync(dsn: str, *arguments: Any) -> dbperf.CopyResult:
-    with psycopg.connect(dsn) as conn:
-        return dbperf.copy_arrow(conn, *arguments)
-
-
-def _async(dsn: str, *arguments: Any) -> dbperf.CopyResult:
-    async def run() -> dbperf.CopyResult:
-        async with await psycopg.AsyncConnection.connect(dsn) as conn:
-            return await dbperf.aio.copy_arrow(conn, *arguments)
-
-    return asyncio.run(run())
-
-
-@pytest.fixture(params=[_sync, _async], ids=["sync", "async"])
+@pytest.fixture(params=both_apis("copy_arrow"), ids=["sync", "async"])
 def copy(request: pytest.FixtureRequest) -> Copy:
-    """Either API, on a connection of its own that commits when all went well."""
     chosen: Copy = request.param
     return chosen
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import io
 import sys
@@ -22,27 +21,14 @@ import dbperf
 from dbperf.copy.encoding import CATALOG, Column, Encoder
 from dbperf.copy.vectors import BLOCK_ROWS, blocks_of
 from dbperf.errors import ColumnError, RowError, UsageError
+from tests.support import both_apis
 from tests.test_copy import _VALUES
 
 Copy = Callable[..., dbperf.CopyResult]
 
 
-def _sync(dsn: str, *arguments: Any) -> dbperf.CopyResult:
-    with psycopg.connect(dsn) as conn:
-        return dbperf.copy_columns(conn, *arguments)
-
-
-def _async(dsn: str, *arguments: Any) -> dbperf.CopyResult:
-    async def run() -> dbperf.CopyResult:
-        async with await psycopg.AsyncConnection.connect(dsn) as conn:
-            return await dbperf.aio.copy_columns(conn, *arguments)
-
-    return asyncio.run(run())
-
-
-@pytest.fixture(params=[_sync, _async], ids=["sync", "async"])
+@pytest.fixture(params=both_apis("copy_columns"), ids=["sync", "async"])
 def copy(request: pytest.FixtureRequest) -> Copy:
-    """Either API, on a connection of its own that commits when all went well."""
     chosen: Copy = request.param
     return chosen
 
