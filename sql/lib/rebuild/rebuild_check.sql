@@ -25,16 +25,16 @@ BEGIN
     END IF;
     SELECT pg_catalog.string_agg(o.reason, '; ') INTO v_obstacles
     FROM (
-        SELECT x.* FROM dbperf.rebuild_obstacles(v_sides.live, v_sides.shadow, (
+        SELECT x.reason FROM dbperf.rebuild_obstacles(v_sides.live, v_sides.shadow, (
             SELECT pg_catalog.jsonb_object_agg(a.attname, v_sides.live_columns[pg_catalog.array_position(v_sides.shadow_columns, a.attname)])
             FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = v_sides.shadow AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
         )) AS x
-        -- back to what it was: only what would be lost by it counts
-        WHERE CASE WHEN v_sides.is_cut_over THEN x.kind NOT IN ('rebuild', 'foreign key', 'column', 'key', 'unique', 'check', 'generated') ELSE x.kind NOT IN ('rebuild', 'foreign key') END
+        WHERE x.kind NOT IN ('rebuild', 'foreign key') AND x.kind <> ALL (v_rebuild.accepted)
+          -- back to what it was: only what would be lost by it counts
+          AND NOT (v_sides.is_cut_over AND x.kind IN ('column', 'key', 'unique', 'check', 'generated'))
         UNION ALL
-        SELECT 'foreign key', c.reason FROM dbperf.rebuild_reference_changes(v_sides.live) AS c
-    ) AS o
-    WHERE o.kind <> ALL (v_rebuild.accepted) OR o.kind = 'foreign key';
+        SELECT c.reason FROM dbperf.rebuild_reference_changes(v_sides.live) AS c
+    ) AS o;
     IF v_obstacles IS NOT NULL THEN
         RAISE EXCEPTION '% cannot take the place of %', v_sides.shadow, v_sides.live
             USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = v_obstacles, HINT = 'That came since the rebuild began: undo it, then call this again; or abort.';

@@ -7,7 +7,6 @@ AS $$
 DECLARE
     v_sides record;
     v_tables regclass[];
-    v_reason text;
 BEGIN
     PERFORM dbperf.rebuild_hold(rebuild_end.relation);
     SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_end.relation) AS s;
@@ -20,11 +19,7 @@ BEGIN
     IF rebuild_end.state = 'finalized' THEN
         v_tables := v_tables || v_sides.shadow;
     END IF;
-    v_reason := dbperf.rebuild_lock(v_tables, 'ACCESS EXCLUSIVE');
-    IF v_reason IS NOT NULL THEN
-        RAISE EXCEPTION 'the rebuild of % could not be ended', v_sides.live
-            USING ERRCODE = 'lock_not_available', DETAIL = v_reason, HINT = 'Nothing was changed; call this again.';
-    END IF;
+    PERFORM dbperf.rebuild_lock(v_tables, 'ACCESS EXCLUSIVE', pg_catalog.format('the rebuild of %s could not be ended', v_sides.live));
     PERFORM dbperf.rebuild_drop_guards(v_sides.live);
     EXECUTE pg_catalog.format('DROP TABLE %s', v_sides.log);
     UPDATE dbperf.rebuild AS b SET state = rebuild_end.state, ended_at = pg_catalog.clock_timestamp() WHERE b.id = v_sides.id;

@@ -5,24 +5,20 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 DECLARE
-    v_kept regclass;
-    v_reason text;
+    v_left regclass[];
 BEGIN
-    SELECT c.oid::regclass INTO v_kept
-    FROM dbperf.rebuild AS b JOIN pg_catalog.pg_class AS c ON c.oid IN (b.source, b.target)
-    WHERE b.id = rebuild_forget.id AND b.ended_at IS NULL
-      AND 2 > (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class AS x WHERE x.oid IN (b.source, b.target));
-    IF EXISTS (SELECT FROM dbperf.rebuild AS b JOIN pg_catalog.pg_class AS c ON c.oid = b.source JOIN pg_catalog.pg_class AS d ON d.oid = b.target WHERE b.id = rebuild_forget.id AND b.ended_at IS NULL) THEN
+    v_left := ARRAY(
+        SELECT c.oid::regclass FROM dbperf.rebuild AS b JOIN pg_catalog.pg_class AS c ON c.oid IN (b.source, b.target)
+        WHERE b.id = rebuild_forget.id AND b.ended_at IS NULL
+    );
+    IF pg_catalog.cardinality(v_left) = 2 THEN
         RAISE EXCEPTION 'both tables of rebuild % are there', rebuild_forget.id
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'dbperf.rebuild_abort() or dbperf.rebuild_finalize() ends it.';
-    ELSIF v_kept IS NOT NULL THEN
-        v_reason := dbperf.rebuild_lock(ARRAY[v_kept], 'ACCESS EXCLUSIVE');
-        IF v_reason IS NOT NULL THEN
-            RAISE EXCEPTION 'rebuild % could not be ended', rebuild_forget.id USING ERRCODE = 'lock_not_available', DETAIL = v_reason, HINT = 'Nothing was changed; call this again.';
-        END IF;
-        PERFORM dbperf.rebuild_drop_guards(v_kept);
-        PERFORM dbperf.rebuild_unfit(v_kept);
-        RAISE NOTICE 'kept: a table that was being rebuilt was dropped; its other half is %', v_kept;
+    ELSIF pg_catalog.cardinality(v_left) = 1 THEN
+        PERFORM dbperf.rebuild_lock(v_left, 'ACCESS EXCLUSIVE', pg_catalog.format('rebuild %s could not be ended', rebuild_forget.id));
+        PERFORM dbperf.rebuild_drop_guards(v_left[1]);
+        PERFORM dbperf.rebuild_unfit(v_left[1]);
+        RAISE NOTICE 'kept: a table that was being rebuilt was dropped; its other half is %', v_left[1];
     END IF;
     EXECUTE pg_catalog.format('DROP TABLE IF EXISTS dbperf.rebuild_log_%s', rebuild_forget.id);
     UPDATE dbperf.rebuild AS b SET state = 'aborted', ended_at = pg_catalog.clock_timestamp() WHERE b.id = rebuild_forget.id AND b.ended_at IS NULL;

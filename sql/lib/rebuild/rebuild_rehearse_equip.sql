@@ -7,26 +7,20 @@ AS $$
 DECLARE
     v_sides record;
     v_reason text;
-    v_state text;
 BEGIN
     SELECT s.* INTO v_sides FROM dbperf.rebuild_sides(rebuild_rehearse_equip.relation) AS s;
     BEGIN
-        v_reason := dbperf.rebuild_lock(ARRAY[v_sides.shadow], 'ACCESS EXCLUSIVE');
-        v_state := '55P03';
-        IF v_reason IS NULL THEN
-            PERFORM dbperf.rebuild_hand_on(rebuild_rehearse_equip.relation);
-        END IF;
+        PERFORM dbperf.rebuild_lock(ARRAY[v_sides.shadow], 'ACCESS EXCLUSIVE', pg_catalog.format('the rebuild of %s could not begin', v_sides.live));
+        PERFORM dbperf.rebuild_hand_on(rebuild_rehearse_equip.relation);
         RAISE EXCEPTION USING ERRCODE = 'transaction_rollback', MESSAGE = 'over';
     EXCEPTION
         WHEN transaction_rollback THEN
             NULL;
         WHEN syntax_error_or_access_rule_violation OR feature_not_supported OR data_exception THEN
             GET STACKED DIAGNOSTICS v_reason = MESSAGE_TEXT;
-            v_state := '55000';
+            RAISE EXCEPTION '% cannot be given what % has: %', v_sides.shadow, v_sides.live, v_reason
+                USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Nothing was changed.';
     END;
-    IF v_reason IS NOT NULL THEN
-        RAISE EXCEPTION '% cannot be given what % has: %', v_sides.shadow, v_sides.live, v_reason USING ERRCODE = v_state, HINT = 'Nothing was changed.';
-    END IF;
 END
 $$;
 

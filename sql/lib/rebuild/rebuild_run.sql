@@ -7,6 +7,7 @@ DECLARE
     v_started timestamp with time zone;
     v_took interval;
     v_said timestamp with time zone := pg_catalog.clock_timestamp();
+    v_step text;
     v_statement text;
     v_reason text;
     v_copied integer;
@@ -20,8 +21,8 @@ BEGIN
     IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.<>) 'read committed' THEN
         RAISE EXCEPTION 'a rebuild runs at READ COMMITTED only' USING ERRCODE = 'feature_not_supported', HINT = 'SET default_transaction_isolation = ''read committed''.';
     END IF;
-    FOREACH v_statement IN ARRAY ARRAY['rebuild_tidy', 'rebuild_release', 'rebuild_equip'] LOOP
-        CALL dbperf.run_online(pg_catalog.format('SELECT dbperf.%s(%L)', v_statement, rebuild_run.relation), v_patience);
+    FOREACH v_step IN ARRAY ARRAY['rebuild_tidy', 'rebuild_release', 'rebuild_equip'] LOOP
+        CALL dbperf.run_online(pg_catalog.format('SELECT dbperf.%s(%L)', v_step, rebuild_run.relation), v_patience);
     END LOOP;
     LOOP
         v_copied := 0;

@@ -5,12 +5,12 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 DECLARE
+    v_failure CONSTANT text := pg_catalog.format('the rebuild of %s could not begin', rebuild_start.relation);
     v_found boolean;
     v_id integer;
     v_source_columns name[];
     v_target_columns name[];
     v_source_key name[];
-    v_reason text;
 BEGIN
     IF pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'a rebuild starts at READ COMMITTED only' USING ERRCODE = 'feature_not_supported', HINT = 'SET default_transaction_isolation = ''read committed''.';
@@ -19,11 +19,7 @@ BEGIN
     ELSIF pg_catalog.jsonb_typeof(rebuild_start.mapping) <> 'object' THEN
         RAISE EXCEPTION 'a mapping has to be a JSON object' USING ERRCODE = 'invalid_parameter_value', HINT = 'Such as {"column of the target": "column of the table"}.';
     END IF;
-    v_reason := dbperf.rebuild_lock(ARRAY[rebuild_start.target], 'SHARE ROW EXCLUSIVE');
-    IF v_reason IS NOT NULL THEN
-        RAISE EXCEPTION 'the rebuild of % could not begin', rebuild_start.relation
-            USING ERRCODE = 'lock_not_available', DETAIL = v_reason, HINT = 'Nothing was changed. Look for long transactions in pg_stat_activity, then call this again.';
-    END IF;
+    PERFORM dbperf.rebuild_lock(ARRAY[rebuild_start.target], 'SHARE ROW EXCLUSIVE', v_failure);
     PERFORM dbperf.rebuild_refuse(rebuild_start.relation, rebuild_start.target, rebuild_start.mapping, rebuild_start.accept);
     EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %s)', rebuild_start.target) INTO v_found;
     IF v_found THEN
@@ -62,11 +58,7 @@ BEGIN
     PERFORM dbperf.rebuild_rehearse_equip(rebuild_start.relation);
     -- last: writers wait until the transaction ends, which is now. Of the target and what it references nothing is locked:
     -- whoever had written those and waited for this table would be waited for
-    v_reason := dbperf.rebuild_lock(ARRAY[rebuild_start.relation], 'SHARE ROW EXCLUSIVE');
-    IF v_reason IS NOT NULL THEN
-        RAISE EXCEPTION 'the rebuild of % could not begin', rebuild_start.relation
-            USING ERRCODE = 'lock_not_available', DETAIL = v_reason, HINT = 'Nothing was changed. Look for long transactions in pg_stat_activity, then call this again.';
-    END IF;
+    PERFORM dbperf.rebuild_lock(ARRAY[rebuild_start.relation], 'SHARE ROW EXCLUSIVE', v_failure);
     RAISE NOTICE '% has %: its copy needs about as much again', rebuild_start.relation, (
         SELECT pg_catalog.pg_size_pretty(pg_catalog.sum(pg_catalog.pg_total_relation_size(t.relation))) FROM dbperf.table_tree(rebuild_start.relation) AS t (relation)
     );
