@@ -14,6 +14,8 @@ import psycopg
 
 __all__ = [
     "AdoptionError",
+    "BadRowsError",
+    "BatchError",
     "ColumnError",
     "DbperfError",
     "DriftError",
@@ -114,6 +116,14 @@ class RowError(DbperfError, psycopg.DataError):
         super().__init__(f"{where}: {reason}")
 
 
+class BadRowsError(DbperfError, psycopg.DataError):
+    """A batch has more bad rows than it may have; SQLSTATE ``DP006``. Nothing of it is stored."""
+
+
+class BatchError(DbperfError, psycopg.IntegrityError):
+    """A batch id was used before, for other content or another table; SQLSTATE ``DP007``. Nothing was stored now."""
+
+
 class FileError(DbperfError, psycopg.DataError):
     """A line of a file cannot be loaded. Nothing of the file is stored.
 
@@ -136,7 +146,15 @@ SQLSTATES: dict[str, type[DbperfError]] = {
     "DP003": OrphanError,
     "DP004": SettledError,
     "DP005": PartitionBoundsError,
+    "DP006": BadRowsError,
+    "DP007": BatchError,
 }
+
+
+def own_error(error: psycopg.Error) -> psycopg.Error | DbperfError:
+    """The exception for one of dbperf's SQLSTATEs; any other *error* itself."""
+    kind = SQLSTATES.get(error.sqlstate or "")
+    return kind(sentence(error)) if kind and not isinstance(error, DbperfError) else error
 
 
 def sentence(error: BaseException) -> str:

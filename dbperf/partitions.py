@@ -216,6 +216,25 @@ def ensure(conn: psycopg.Connection, table: str, at: datetime) -> str:
             raise
 
 
+def ensure_hours(conninfo: str, table: str, hours: Iterable[datetime]) -> dict[datetime, str]:
+    """Make the partitions of *table* that these *hours* (naive UTC) need, on a connection of its own.
+
+    Returns:
+        the hours that the partition policy does not allow, each with the reason.
+
+    Raises:
+        PartitionError, LockedError: as `ensure`.
+    """
+    refused = {}
+    with psycopg.connect(conninfo, autocommit=True) as own:
+        for hour in sorted(hours):
+            try:
+                ensure(own, table, hour)
+            except PartitionBoundsError as error:
+                refused[hour] = str(error)
+    return refused
+
+
 def cover(conn: psycopg.Connection, table: str, times: Iterable[datetime]) -> int:
     """Make the partitions of *table* that rows of these *times* need, however far from now: one for each interval.
 

@@ -18,8 +18,11 @@ from hypothesis import strategies as st
 from psycopg_pool import ConnectionPool
 
 import dbperf
-from dbperf.copy.encoding import CATALOG, Column, Encoder
-from dbperf.copy.vectors import BLOCK_ROWS, blocks_of
+from dbperf.copy.blocks import PlainEncoder
+from dbperf.copy.catalog import CATALOG, Column
+from dbperf.copy.options import Policy
+from dbperf.copy.rows import Rows, RowShape
+from dbperf.copy.vectors import BLOCK_ROWS, VectorEncoder
 from dbperf.errors import ColumnError, RowError, UsageError
 from tests.support import both_apis
 from tests.test_copy import _VALUES
@@ -112,13 +115,13 @@ def test_what_numpy_has_no_type_for(table: psycopg.Connection, legacy_db: str, c
 @pytest.mark.parametrize(
     ("column", "values", "row", "words"),
     [
-        ("small", np.array([1, 2**15]), 2, "does not fit type smallint"),
-        ("number", np.array([1, 2**31], "u8"), 2, "does not fit type integer"),
-        ("big", np.array([2**63], "u8"), 1, "does not fit type bigint"),
-        ("big", [2**64], 1, "does not fit type bigint"),
+        ("small", np.array([1, 2**15]), 2, "out of range for type smallint"),
+        ("number", np.array([1, 2**31], "u8"), 2, "out of range for type integer"),
+        ("big", np.array([2**63], "u8"), 1, "out of range for type bigint"),
+        ("big", [2**64], 1, "out of range for type bigint"),
         ("number", np.array([1.0]), 1, "does not fit type integer"),
         ("number", np.array([True]), 1, "does not fit type integer"),
-        ("price", np.array([1, 2**53 + 1]), 2, "does not fit type double precision"),
+        ("price", np.array([1, 2**53 + 1]), 2, "no exact double precision value"),
         ("price", ["1.5"], 1, "does not fit type double precision"),
         ("little", np.array([1.0, 1e300]), 2, "does not fit type real"),
         ("little", np.array([1e-300]), 1, "does not fit type real"),
@@ -231,16 +234,23 @@ _COMMON = {name: strategy for name, strategy in _VALUES.items() if name not in (
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(*(st.none() | strategy for strategy in _COMMON.values())), min_size=1, max_size=5))
-def test_the_bytes_are_those_of_rows(conn: psycopg.Connection, rows: list[tuple[Any, ...]]) -> None:
+def test_the_bytes_are_those_of_psycopg(conn: psycopg.Connection, rows: list[tuple[Any, ...]]) -> None:
     with conn.transaction(force_rollback=True):
         columns = ", ".join(f"c{number} {name}" for number, name in enumerate(_COMMON))
         conn.execute(f"CREATE TABLE bytes_of_all_types ({columns})".encode())
         found = [Column(*row) for row in conn.execute(CATALOG.encode(), {"name": "bytes_of_all_types"})]
-        encoder = Encoder(found, by_name=False, allow_extra=False, context=conn)
-        written = io.BytesIO()
-        with psycopg.Copy(conn.cursor(), binary=True, writer=psycopg.copy.FileWriter(written)) as copy:
-            copy.set_types(encoder.oids)
-            for number, row in enumerate(rows):
-                copy.write_row(encoder.encode(number, row))
-        blocks = blocks_of(found, list(zip(*rows, strict=True)), conn)
-        assert b"".join(data for _, data in blocks) == written.getvalue()[19:-2]
+        part = Rows(RowShape(found, False, False), rows, 7)
+        for numbered in (False, True):
+            plain = PlainEncoder(found, conn, Policy(), numbered).encode(part)
+            assert bytes(VectorEncoder(found, conn, Policy(), numbered).encode(part)) == plain
+            if not numbered:
+                assert plain == _by_psycopg(conn, found, rows)
+
+
+def _by_psycopg(conn: psycopg.Connection, columns: list[Column], rows: list[tuple[Any, ...]]) -> bytes:
+    written = io.BytesIO()
+    with psycopg.Copy(conn.cursor(), binary=True, writer=psycopg.copy.FileWriter(written)) as copy:
+        copy.set_types([column.oid for column in columns])
+        for row in rows:
+            copy.write_row(row)
+    return written.getvalue()[19:-2]

@@ -61,7 +61,7 @@ def test_bars_are_loaded_and_rounded_half_even(kind: str, bars: Path, request: p
         (",466452.5", ",1,2", "line 4: has 7 fields"),
         ("46425.0,46411.0", '"46425.0,46411.0', "line 4: is not CSV"),
         (",466452.5", ",4664523333", "line 4, column volume: 4664523333 is out of range for type integer"),
-        ("46411.0,46425.0,46411.0", "46411.0,464250000000.0,46411.0", "line 4, column high_price: '464250000000.0': numeric field overflow"),
+        ("46411.0,46425.0,46411.0", "46411.0,464250000000.0,46411.0", "line 4, column high_price: Decimal('464250000000.0000') is out of range: the column has 12 digits"),
         ("2022-01-01 00:02:00.000000", "", "line 4, column timestamp: '': null value in column"),
         ("\n2022-01-01 00:02", '\n\n\n2022-01-01 99:02', "line 6, column timestamp"),
         ("timestamp,", "time,", "field 'time' of some bars.csv has no column"),

@@ -1,6 +1,6 @@
-"""Writers that use COPY. ``writers.py`` is generated from ``dbperf/aio/writers.py``."""
+"""Writers that use COPY. ``writers.py`` and ``batch.py`` are generated from ``dbperf/aio``."""
 
-from dbperf.copy.encoding import CopyResult
+from dbperf.copy.options import CopyResult, Progress
 from dbperf.copy.writers import copy_arrow, copy_columns, copy_rows
 
-__all__ = ["CopyResult", "copy_arrow", "copy_columns", "copy_rows"]
+__all__ = ["CopyResult", "Progress", "copy_arrow", "copy_columns", "copy_rows"]

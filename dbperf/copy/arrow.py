@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from psycopg.abc import AdaptContext
 
-from dbperf.copy.columnar import Field, Joiner, Variable
-from dbperf.copy.conversions import BYTEA, TEXTS, TIMESTAMP, TIMESTAMPTZ
-from dbperf.copy.encoding import Column
-from dbperf.copy.vectors import BLOCK_ROWS, FieldEncoder
+from dbperf.copy.catalog import Column
+from dbperf.copy.columnar import Field, Variable
+from dbperf.copy.conversions import BYTEA, TEXTS, TIMESTAMPTZ
+from dbperf.copy.vectors import BLOCK_ROWS, FieldEncoder, VectorEncoder
 from dbperf.errors import ColumnError, RowError
 
 Array = npt.NDArray[Any]
@@ -33,35 +32,61 @@ def reader_of(data: Any) -> pa.RecordBatchReader:
     raise ColumnError(f"{type(data).__name__} has no Arrow data: no __arrow_c_stream__ and no __arrow_c_array__")
 
 
-def blocks_of(
-    columns: Sequence[Column], reader: pa.RecordBatchReader, context: AdaptContext
-) -> Iterator[tuple[int, memoryview]]:
-    """Rows of binary COPY, block after block: how many, and their bytes, good until the next one.
+class Records:
+    """Some rows of a stream of record batches, one after the other; *start* is the number of rows before them."""
 
-    Raises:
-        RowError: a value does not fit.
-    """
-    encoders = [FieldEncoder(column, context) for column in columns]
-    joiner, done = Joiner(), 0
+    def __init__(self, batch: pa.RecordBatch, start: int) -> None:
+        self.start = start
+        self._batch = batch
+
+    def __len__(self) -> int:
+        count: int = self._batch.num_rows
+        return count
+
+    def part(self, first: int, stop: int) -> Records:
+        """Rows *first* to *stop*, from 0."""
+        return Records(self._batch.slice(first, stop - first), self.start + first)
+
+    def columns(self) -> Sequence[Any]:
+        """The values of each column."""
+        columns: Sequence[Any] = self._batch.columns
+        return columns
+
+    def row(self, place: int) -> dict[str, Any]:
+        """Row *place*, from 0."""
+        row: dict[str, Any] = self._batch.slice(place, 1).to_pylist()[0]
+        return row
+
+
+def parts_of(reader: pa.RecordBatchReader) -> Iterator[Records]:
+    """The rows of *reader*, in parts of at most `BLOCK_ROWS`."""
+    done = 0
     for batch in reader:
         for start in range(0, batch.num_rows, BLOCK_ROWS):
-            part = batch.slice(start, BLOCK_ROWS)
-            fields = [_field(each, array, done) for each, array in zip(encoders, part.columns, strict=True)]
-            done += part.num_rows
-            yield part.num_rows, joiner.join(fields).data
+            part = Records(batch.slice(start, BLOCK_ROWS), done)
+            done += len(part)
+            yield part
 
 
-def _field(encoder: FieldEncoder, array: pa.Array, start: int) -> Field:
-    column = encoder.column
-    array = _simple(array)
-    nulls = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
-    if pa.types.is_timestamp(array.type) and (array.type.tz is None) != (column.oid != TIMESTAMPTZ):
-        raise _wrong_zone(column, array, nulls, start)
-    values = _values(array)
-    if values is not None:
-        return encoder.field(values, nulls, start, TIMESTAMP if column.oid == TIMESTAMPTZ else column.oid)
-    texts = _texts(column, array, nulls)
-    return texts if texts is not None else encoder.one_by_one(array.to_pylist(), nulls, start)
+class ArrowEncoder(VectorEncoder):
+    """Encodes Arrow's columns."""
+
+    def field(self, encoder: FieldEncoder, values: Any, start: int) -> Field:
+        """The field of one column; *start* is the number of rows before."""
+        column, array = encoder.column, _simple(values)
+        nulls = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+        is_zoned = pa.types.is_timestamp(array.type) and array.type.tz is not None
+        if (
+            pa.types.is_timestamp(array.type)
+            and not encoder.policy.naive_is_utc
+            and is_zoned != (column.oid == TIMESTAMPTZ)
+        ):
+            raise _wrong_zone(column, array, nulls, start)
+        items = _values(array)
+        if items is not None:
+            return encoder.array(items, nulls, start, is_utc=is_zoned)
+        texts = _texts(column, array, nulls)
+        return texts if texts is not None else encoder.sequence(array.to_pylist(), start, nulls)
 
 
 def _simple(array: pa.Array) -> pa.Array:
@@ -75,7 +100,10 @@ def _simple(array: pa.Array) -> pa.Array:
 
 def _wrong_zone(column: Column, array: pa.Array, nulls: Array | None, start: int) -> RowError:
     place = 0 if nulls is None else int((~nulls).argmax())
-    reason = f"{array.type} does not fit type {column.type_name}: one of them has a time zone and the other has not"
+    reason = (
+        f"{array.type} does not fit type {column.type_name}: one of them has a time zone and the other has not; "
+        "convert it, or pass naive_is_utc=True"
+    )
     return RowError(start + place + 1, column.name, str(array[place]), reason)
 
 
@@ -112,5 +140,7 @@ def _texts(column: Column, array: pa.Array, nulls: Array | None) -> Variable | N
     data = np.frombuffer(array.buffers()[2] or b"", np.uint8)[offsets[0] : offsets[-1]]
     lengths = np.diff(offsets).astype(np.int64)
     if nulls is not None and lengths[nulls].any():  # bytes that belong to nobody
+        return None
+    if is_text and (data == 0).any():
         return None
     return Variable(lengths, data, nulls)

@@ -12,12 +12,15 @@ import math
 import operator
 import struct
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Json, Jsonb
+
+from dbperf.copy.catalog import Column
+from dbperf.copy.options import Nanoseconds, Policy
 
 Converter = Callable[[Any], Any]
 
@@ -27,6 +30,9 @@ INTEGERS = {21: "h", 23: "i", 20: "q"}
 REAL, DOUBLE, NUMERIC, DATE, TIME = 700, 701, 1700, 1082, 1083
 TIMESTAMP, TIMESTAMPTZ = 1114, 1184
 BYTEA, TEXTS = 17, (25, 1043)
+JSONB = 3802
+JSONS = (114, JSONB)
+_NUMBERS = (REAL, DOUBLE, NUMERIC)
 
 _ACCEPTED: dict[int, tuple[type, ...]] = {
     16: (bool,),
@@ -49,7 +55,7 @@ _ACCEPTED: dict[int, tuple[type, ...]] = {
     2950: (UUID,),
     # not str: text that is JSON already, and a string that shall become JSON, look alike
     114: (dict, list, int, float, bool, Json, Jsonb),
-    3802: (dict, list, int, float, bool, Json, Jsonb),
+    JSONB: (dict, list, int, float, bool, Json, Jsonb),
 }
 
 #: Arrays, ranges and multiranges by OID: bits of the integers in them.
@@ -59,16 +65,24 @@ _FLOAT_ARRAYS = (1021, 1022)
 _ARRAYS = (1005, 1007, 3905, 6150, *_FLOAT_ARRAYS)
 
 
+#: numeric(p, s) has at most 1000 digits.
+_DIGITS = 2200
+
+_FIFTEEN = Context(15, traps=[Inexact])
+
+
 def as_is(value: Any) -> Any:
     """The value itself: what most columns need."""
     return value
 
 
-def converter(oid: int, kind: type) -> Converter | None:
-    """How a *kind* gets into a column of type *oid*; None if it does not.
+def converter(column: Column, kind: type, policy: Policy) -> Converter | None:
+    """How a *kind* gets into *column*; None if it does not.
 
-    The converter raises ValueError or TypeError, in words, for a value that it would change.
+    The converter raises ValueError, in words, for a value that it would change and may not by the *policy*. It returns
+    None for NULL.
     """
+    oid = column.oid
     accepted = _ACCEPTED.get(oid)
     if accepted is None:
         return _nested_converter(oid)
@@ -78,15 +92,53 @@ def converter(oid: int, kind: type) -> Converter | None:
         return operator.index if hasattr(kind, "__index__") else None  # numpy's integers
     if not issubclass(kind, accepted) or (oid == DATE and issubclass(kind, dt.datetime)):
         return None
-    if oid == NUMERIC and issubclass(kind, float):
-        return _float_to_decimal
-    if oid == REAL:
-        return _to_real
-    if oid == DOUBLE and not issubclass(kind, float):
-        return _to_float
-    if oid == TIME:
-        return _without_time_zone
-    return _without_nanoseconds if hasattr(kind, "nanosecond") else as_is
+    if oid in _NUMBERS:
+        return _number_converter(column, kind, policy)
+    if oid in (TIMESTAMP, TIMESTAMPTZ):
+        return _time_converter(oid, kind, policy)
+    return _without_time_zone if oid == TIME else as_is
+
+
+def _number_converter(column: Column, kind: type, policy: Policy) -> Converter:
+    steps: list[Converter] = []
+    if policy.nan_is_null and not issubclass(kind, int):
+        steps.append(_nan_as_none)
+    scale = policy.scale.get(column.name, column.scale)
+    rounds = column.name in policy.round
+    if column.oid == NUMERIC and issubclass(kind, float):
+        steps.append(_float_to_decimal)
+    if scale is not None and column.oid != NUMERIC and issubclass(kind, float):
+        steps.append(partial(_float_of_scale, scale=scale, rounds=rounds))
+    elif scale is not None:
+        steps.append(_decimal_of_scale(column.precision or _DIGITS, scale, rounds))
+    if column.oid == REAL:
+        steps.append(_to_real)
+    elif column.oid == DOUBLE and not issubclass(kind, float):
+        steps.append(_to_float)
+    return _chained(steps)
+
+
+def _time_converter(oid: int, kind: type, policy: Policy) -> Converter:
+    steps: list[Converter] = []
+    if hasattr(kind, "nanosecond"):  # pandas.Timestamp
+        steps.append(partial(_without_nanoseconds, policy=policy.nanoseconds))
+    if policy.naive_is_utc:
+        steps.append(_to_naive_utc if oid == TIMESTAMP else _to_aware_utc)
+    return _chained(steps)
+
+
+def _chained(steps: list[Converter]) -> Converter:
+    if len(steps) < 2:
+        return steps[0] if steps else as_is
+
+    def convert(value: Any) -> Any:
+        for step in steps:
+            value = step(value)
+            if value is None:
+                return None
+        return value
+
+    return convert
 
 
 def _nested_converter(oid: int) -> Converter:
@@ -102,7 +154,7 @@ def _nested_converter(oid: int) -> Converter:
 
 def _array(value: Any, check: Converter) -> Any:
     if not isinstance(value, list):
-        raise TypeError(f"{show(value)} is no list, and the column is an array")
+        raise ValueError(f"{show(value)} is no list, and the column is an array")
     return _checked(value, check)
 
 
@@ -126,8 +178,42 @@ def _integer_within(value: Any, limit: int) -> None:
         raise ValueError(f"{show(value)} is out of range")
 
 
+def _nan_as_none(value: Any) -> Any:
+    return value if value == value else None
+
+
 def _float_to_decimal(value: float) -> Decimal:
     return Decimal(repr(float(value)))  # the shortest decimal that means this float
+
+
+def _decimal_of_scale(precision: int, scale: int, rounds: bool) -> Converter:
+    """A Decimal or int that a numeric of so many digits and decimals holds."""
+    step = Decimal(1).scaleb(-scale)
+    context = Context(precision, ROUND_HALF_EVEN, traps=[InvalidOperation] if rounds else [InvalidOperation, Inexact])
+
+    def convert(value: Any) -> Any:
+        try:
+            kept = context.quantize(value, step)
+        except Inexact:
+            raise _too_many_decimals(value, scale) from None
+        except InvalidOperation:
+            if precision == _DIGITS and not isinstance(value, int) and value.is_infinite():
+                return value
+            raise ValueError(f"{show(value)} is out of range: the column has {precision} digits") from None
+        return kept if rounds else value
+
+    return convert
+
+
+def _float_of_scale(value: float, scale: int, rounds: bool) -> float:
+    kept = round(value, scale) if math.isfinite(value) else value
+    if kept != value and math.isfinite(value) and not rounds:
+        raise _too_many_decimals(value, scale)
+    return kept
+
+
+def _too_many_decimals(value: Any, scale: int) -> ValueError:
+    return ValueError(f"{show(value)} has more than {scale} decimals: round it, or name its column in round=[…]")
 
 
 def _to_float(value: Any) -> float:
@@ -143,9 +229,13 @@ def _to_float(value: Any) -> float:
 
 
 def _same_decimal(result: float, value: Any) -> bool:
-    if isinstance(value, Decimal) and value.is_finite():
+    if not isinstance(value, Decimal) or not value.is_finite():
+        return True  # a float, NaN or an infinity of its own
+    try:
+        _FIFTEEN.plus(value)
+    except Inexact:
         return Decimal(repr(result)) == value
-    return True  # a float, NaN or an infinity of its own
+    return 1e-290 < abs(result) < 1e290 or Decimal(repr(result)) == value  # a double has 15 digits between these
 
 
 def _to_real(value: Any) -> float:
@@ -167,18 +257,32 @@ def _without_time_zone(value: dt.time) -> dt.time:
     return value
 
 
-def _without_nanoseconds(value: Any) -> dt.datetime:
-    if value.nanosecond != 0:  # pandas.Timestamp; its NaT has NaN here
-        raise ValueError(f"{show(value)} has nanoseconds or is no time: PostgreSQL stores microseconds, round it first")
+def _without_nanoseconds(value: Any, policy: Nanoseconds) -> dt.datetime:
+    if value.nanosecond != value.nanosecond:  # its NaT has NaN here
+        raise ValueError(f"{show(value)} is no time")
+    if value.nanosecond and policy == "error":
+        raise ValueError(
+            f"{show(value)} has nanoseconds and PostgreSQL stores microseconds: pass nanoseconds='round' or 'truncate'"
+        )
+    if value.nanosecond:
+        value = value.round("us") if policy == "round" else value.floor("us")
     result: dt.datetime = value.to_pydatetime()
     return result
 
 
-def time_zone_reason(value: dt.datetime, oid: int) -> str:
+def _to_naive_utc(value: dt.datetime) -> dt.datetime:
+    return value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
+
+
+def _to_aware_utc(value: dt.datetime) -> dt.datetime:
+    return value if value.tzinfo else value.replace(tzinfo=dt.UTC)
+
+
+def time_zone_reason(value: Any, oid: int) -> str:
     """Why a datetime does not go into a timestamp column with or without time zone."""
     if oid == TIMESTAMP:
-        return f"{show(value)} has a time zone and the column has none: pass naive UTC datetimes"
-    return f"{show(value)} has no time zone: pass aware datetimes"
+        return f"{show(value)} has a time zone and the column has none: pass naive UTC datetimes, or naive_is_utc=True"
+    return f"{show(value)} has no time zone: pass aware datetimes, or naive_is_utc=True"
 
 
 def show(value: Any) -> str:

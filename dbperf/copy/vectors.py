@@ -1,6 +1,7 @@
-"""From the values of one column to a `Field`: whole arrays where NumPy has the type, else one by one.
+"""From the values of columns to encoded rows: whole arrays where NumPy has the type, else one by one.
 
-Nothing is changed on the way: what a column cannot hold raises a `RowError`.
+Nothing is changed on the way but by a `Policy` that the caller has named: what a column cannot hold raises a
+`RowError`.
 """
 
 from __future__ import annotations
@@ -11,22 +12,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from psycopg.abc import AdaptContext, Dumper
-from psycopg.pq import Format
+from psycopg.abc import AdaptContext
 
+from dbperf.copy.blocks import Part
+from dbperf.copy.catalog import Column
 from dbperf.copy.columnar import Field, Fixed, Joiner, Variable
-from dbperf.copy.conversions import (
-    DATE,
-    DOUBLE,
-    INTEGERS,
-    REAL,
-    TIMESTAMP,
-    TIMESTAMPTZ,
-    Converter,
-    converter,
-    show,
-)
-from dbperf.copy.encoding import ENCODING_ERRORS, Column
+from dbperf.copy.conversions import DATE, DOUBLE, INTEGERS, REAL, TIMESTAMP, TIMESTAMPTZ, show
+from dbperf.copy.options import Policy
+from dbperf.copy.values import Encoded, ValueEncoder
 from dbperf.errors import ColumnError, RowError
 
 Array = npt.NDArray[Any]
@@ -47,177 +40,213 @@ _FIRST_US = _FIRST_DAY * 86_400_000_000
 #: Whole numbers up to here are doubles exactly.
 _EXACT = 2**53
 
+#: Bytes of a value, by OID, where all have the same: what is encoded one by one needs no look at its length.
+_WIDTHS = {16: 1, 20: 8, 21: 2, 23: 4, 700: 4, 701: 8, 1082: 4, 1083: 8, 1114: 8, 1184: 8, 1186: 16, 2950: 16}
+
 #: An array's values as they are sent, and which of them would be changed by that (None: none).
-Encoded = tuple[Array, Array | None]
+Sent = tuple[Array, Array | None]
 
 
-def blocks_of(
-    columns: Sequence[Column], values: Sequence[Any], context: AdaptContext
-) -> Iterator[tuple[int, memoryview]]:
-    """Rows of binary COPY from the values of each column: how many rows, and their bytes, again and again.
-
-    Raises:
-        ColumnError: columns are of several lengths.
-        RowError: when its turn comes: a value does not fit.
-    """
-    vectors = [Vector(column, each, context) for column, each in zip(columns, values, strict=True)]
-    lengths = {len(vector) for vector in vectors}
-    if len(lengths) > 1:
-        shown = ", ".join(f"{vector.column.name} {len(vector)}" for vector in vectors)
-        raise ColumnError(f"columns are of several lengths: {shown}")
-    return _blocks(vectors, lengths.pop())
-
-
-def _blocks(vectors: Sequence[Vector], rows: int) -> Iterator[tuple[int, memoryview]]:
-    joiner = Joiner()
-    for start in range(0, rows, BLOCK_ROWS):
-        stop = min(start + BLOCK_ROWS, rows)
-        yield stop - start, joiner.join([vector.field(start, stop) for vector in vectors]).data
-
-
-class Vector:
-    """The values of one column, encoded a block at a time.
+class Columns:
+    """Some rows of a batch that came as columns, one after the other.
 
     Args:
-        column: where they go.
-        values: an array, masked or not, or a sequence.
-        context: the connection; its registered adapters count.
+        names: of the columns.
+        values: of each column, an array, masked or not, or a sequence; all of one length.
+        start: number of rows before them.
     """
 
-    def __init__(self, column: Column, values: Any, context: AdaptContext) -> None:
-        self.column = column
-        self._values = _plain(values)
-        if isinstance(values, (str, bytes)) or getattr(self._values, "ndim", 1) == 0:
-            raise ColumnError(f"column {column.name} is given {show(values)}, which is no array and no sequence")
-        self._encoder = FieldEncoder(column, context)
+    def __init__(self, names: Sequence[str], values: Sequence[Any], start: int = 0) -> None:
+        self.start = start
+        self._names, self._values = names, values
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._values[0])
 
-    def field(self, start: int, stop: int) -> Field:
-        """Rows *start* to *stop*, from 0.
+    def part(self, first: int, stop: int) -> Columns:
+        """Rows *first* to *stop*, from 0."""
+        return Columns(self._names, [values[first:stop] for values in self._values], self.start + first)
 
-        Raises:
-            RowError: a value does not fit.
-        """
-        return self._encoder.field(*_array(self._values[start:stop]), start, self.column.oid)
+    def columns(self) -> Sequence[Any]:
+        """The values of each column."""
+        return self._values
+
+    def row(self, place: int) -> dict[str, Any]:
+        """Row *place*, from 0."""
+        return {name: values[place] for name, values in zip(self._names, self._values, strict=True)}
+
+
+def parts_of(columns: Sequence[Column], values: Sequence[Any]) -> Iterator[Columns]:
+    """*values* of each column, in parts of `BLOCK_ROWS`.
+
+    Raises:
+        ColumnError: one is no column, or they are of several lengths.
+    """
+    whole = [_plain(column, each) for column, each in zip(columns, values, strict=True)]
+    if len(set(map(len, whole))) > 1:
+        shown = ", ".join(f"{column.name} {len(each)}" for column, each in zip(columns, whole, strict=True))
+        raise ColumnError(f"columns are of several lengths: {shown}")
+    everything = Columns([column.name for column in columns], whole)
+    return (everything.part(start, start + BLOCK_ROWS) for start in range(0, len(everything), BLOCK_ROWS))
+
+
+class VectorEncoder:
+    """Encodes parts of a batch, whatever their columns are.
+
+    Args:
+        columns: the columns to fill, in order.
+        context: the connection; its registered adapters count.
+        policy: see `Policy`.
+        numbered: put each row's number before it, as a ``bigint``.
+    """
+
+    def __init__(self, columns: Sequence[Column], context: AdaptContext, policy: Policy, numbered: bool) -> None:
+        self._encoders = [FieldEncoder(column, context, policy) for column in columns]
+        self._numbered = numbered
+        self._joiner = Joiner()
+
+    def encode(self, part: Part) -> memoryview:
+        """See `BlockEncoder`."""
+        fields: list[Field] = []
+        if self._numbered:
+            fields.append(Fixed(np.arange(part.start + 1, part.start + 1 + len(part)), np.dtype(">i8")))
+        for encoder, values in zip(self._encoders, part.columns(), strict=True):
+            fields.append(self.field(encoder, values, part.start))
+        return self._joiner.join(fields).data
+
+    def field(self, encoder: FieldEncoder, values: Any, start: int) -> Field:
+        """The field of one column; *start* is the number of rows before."""
+        if isinstance(values, np.ma.MaskedArray):
+            return encoder.array(values.data, np.ma.getmaskarray(values), start)
+        if isinstance(values, np.ndarray):
+            return encoder.array(values, None, start)
+        return encoder.sequence(values, start)
 
 
 class FieldEncoder:
-    """Encodes values for one column: an array as a whole, or what NumPy has no type for one by one, as `copy_rows`."""
+    """Encodes values of one column: an array as a whole, what NumPy has no type for one by one."""
 
-    def __init__(self, column: Column, context: AdaptContext) -> None:
-        self.column, self._context = column, context
-        self._known: dict[type, tuple[Converter, Dumper]] = {}
+    def __init__(self, column: Column, context: AdaptContext, policy: Policy) -> None:
+        self.column, self.policy = column, policy
+        self._values = ValueEncoder(column, context, policy)
+        self._scale = policy.scale.get(column.name)
 
-    def field(self, block: Array, nulls: Array | None, start: int, oid: int) -> Field:
-        """*block* as type *oid*; its first value is that of row *start*, from 0.
+    def array(self, block: Array, nulls: Array | None, start: int, *, is_utc: bool = False) -> Field:
+        """*block*, of which *nulls* are NULL; its first value is that of row *start*, from 0.
+
+        Args:
+            is_utc: times without a time zone are known to be UTC.
 
         Raises:
             RowError: a value does not fit.
         """
-        kind = block.dtype.kind
-        if kind in "Mm":
-            missing = np.isnat(block)
+        kind, oid = block.dtype.kind, self.column.oid
+        if kind in "Mm" or (kind == "f" and self.policy.nan_is_null):
+            missing = np.isnat(block) if kind in "Mm" else np.isnan(block)
             nulls = missing if nulls is None else nulls | missing
         if nulls is not None and not nulls.any():
             nulls = None
+        if oid == TIMESTAMPTZ and (is_utc or self.policy.naive_is_utc):
+            oid = TIMESTAMP
         encode, sent = _ENCODERS.get((oid, kind), (None, ""))
         if encode is None or block.ndim > 1:
-            return self.one_by_one(_objects(block), nulls, start)
-        items, changed = encode(block)
+            return self._one_by_one(_objects(block), start, nulls)
+        items, changed = encode(self._fitted(block))
         if changed is not None and nulls is not None:
             changed = changed & ~nulls
+        if self._scale is not None and kind == "f":
+            kept = np.round(items, self._scale)
+            if self.column.name not in self.policy.round:
+                lossy = (kept != items) & np.isfinite(items)
+                changed = lossy if changed is None else changed | lossy
+            items = kept
         if changed is not None and changed.any():
-            place = int(changed.argmax())
-            raise _refusal(self.column, start + place, block[place])
+            raise self._refusal(start, block, changed, nulls)
         return Fixed(items, np.dtype(sent), nulls)
 
-    def one_by_one(self, values: Sequence[Any], nulls: Array | None, start: int) -> Variable:
+    def sequence(self, values: Sequence[Any], start: int, nulls: Array | None = None) -> Field:
         """Python *values*, of which None, too, is NULL."""
-        encoded: list[bytes] = []
-        missing = np.zeros(len(values), bool) if nulls is None else nulls.copy()
-        for place, value in enumerate(values):
-            if missing[place] or _is_missing(value):
-                missing[place] = True
-                encoded.append(b"")
-            else:
-                encoded.append(self._encode(value, start + place))
-        lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-        return Variable(lengths, np.frombuffer(b"".join(encoded), np.uint8), missing if missing.any() else None)
+        block, missing = _array(values, self.column.oid) if nulls is None else (None, None)
+        return self._one_by_one(values, start, nulls) if block is None else self.array(block, missing, start)
 
-    def _encode(self, value: Any, place: int) -> bytes:
-        kind = type(value)
+    def _one_by_one(self, values: Sequence[Any], start: int, nulls: Array | None) -> Field:
+        if nulls is not None:
+            values = [None if missing else value for value, missing in zip(values, nulls.tolist(), strict=True)]
+        return _field(self._values.encode(values, start), _WIDTHS.get(self.column.oid))
+
+    def _fitted(self, block: Array) -> Array:
+        """Times without the nanoseconds that the policy gives up."""
+        if block.dtype.kind != "M" or self.policy.nanoseconds == "error" or block.dtype.itemsize != 8:
+            return block
+        if np.datetime_data(block.dtype)[0] not in ("ns", "ps", "fs", "as"):
+            return block
+        if self.policy.nanoseconds == "round":
+            block = block + np.timedelta64(500, "ns")
+        return block.astype("M8[us]")
+
+    def _refusal(self, start: int, block: Array, changed: Array, nulls: Array | None) -> RowError:
+        place = int((changed if nulls is None else changed & ~nulls).argmax())
+        value = block[place] if block.dtype.kind in "Mm" else block[place].item()
         try:
-            known = self._known.get(kind)
-            if known is None:
-                known = self._known[kind] = self._learn(value, place)
-            convert, dumper = known
-            value = convert(value)
-            if self.column.oid in INTEGERS:
-                return struct.pack(">" + INTEGERS[self.column.oid], value)
-            return bytes(dumper.dump(value) or b"")
-        except RowError:
-            raise
-        except ENCODING_ERRORS as error:
-            raise _refusal(self.column, place, value, error) from None
-
-    def _learn(self, value: Any, place: int) -> tuple[Converter, Dumper]:
-        convert = converter(self.column.oid, type(value))
-        if convert is None:
-            raise _refusal(self.column, place, value)
-        dumper = self._context.adapters.get_dumper_by_oid(self.column.oid, Format.BINARY)(type(value), self._context)
-        return convert, dumper
+            self._values.encode([value], start + place)  # knows better what is wrong
+        except RowError as error:
+            return error
+        return self._values.refusal(start + place, value)
 
 
-def _refusal(column: Column, place: int, value: Any, error: Exception | None = None) -> RowError:
-    reason = f"{show(value)} does not fit type {column.type_name}" + (f" ({error})" if error else "")
-    if column.oid == TIMESTAMPTZ and isinstance(value, np.datetime64):
-        reason = f"{show(value)} has no time zone: pass aware datetimes"
-    return RowError(place + 1, column.name, value, reason)
+def _field(encoded: list[Encoded], width: int | None) -> Field:
+    """A list of encoded values as one field."""
+    if None not in encoded:
+        data = b"".join(encoded)  # type: ignore[arg-type]
+        if width is not None:
+            return Fixed(np.frombuffer(data, f"V{width}"), np.dtype(f"V{width}"))
+        return Variable(np.fromiter(map(len, encoded), np.int64, len(encoded)), np.frombuffer(data, np.uint8))  # type: ignore[arg-type]
+    nulls = np.fromiter((value is None for value in encoded), bool, len(encoded))
+    there = [b"" if value is None else value for value in encoded]
+    lengths = np.fromiter(map(len, there), np.int64, len(there))
+    return Variable(lengths, np.frombuffer(b"".join(there), np.uint8), nulls)
 
 
-def _plain(values: Any) -> Any:
+def _plain(column: Column, values: Any) -> Any:
     """An array or a sequence; NumPy would make NaN of the NULLs of Arrow's."""
-    if isinstance(values, (np.ndarray, Sequence)):
+    if isinstance(values, (str, bytes)):
+        raise _no_column(column, values)
+    if isinstance(values, np.ndarray):
+        if values.ndim == 0:
+            raise _no_column(column, values)
+        return values
+    if isinstance(values, Sequence):
         return values
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
         listed = values.to_pylist() if hasattr(values, "to_pylist") else values.to_list()
         if hasattr(values, "isna") and getattr(values.dtype, "kind", "O") != "f":  # pandas has NaN for a missing text
             return [None if missing else value for value, missing in zip(listed, values.isna(), strict=True)]
         return listed
-    return np.asanyarray(values)
+    return _plain(column, np.asanyarray(values))
 
 
-def _is_missing(value: Any) -> bool:
-    """None, and what pandas has for it."""
-    return value is None or type(value).__name__ in ("NAType", "NaTType")
+def _no_column(column: Column, values: Any) -> ColumnError:
+    return ColumnError(f"column {column.name} is given {show(values)}, which is no array and no sequence")
 
 
-def _array(values: Any) -> tuple[Array, Array | None]:
-    """*values* as an array, and which of them are NULL."""
-    if isinstance(values, np.ma.MaskedArray):
-        return values.data, np.ma.getmaskarray(values)
-    if isinstance(values, np.ndarray):
-        return values, None
+def _array(values: Sequence[Any], oid: int) -> tuple[Array | None, Array | None]:
+    """*values* as an array, if NumPy has their type and encodes it, and which of them are NULL."""
     kinds = set(map(type, values))
-    is_null = None
-    if type(None) in kinds:
+    has_nulls = type(None) in kinds
+    kinds.discard(type(None))
+    dtype = _PLAIN.get(kinds.pop()) if len(kinds) == 1 else None
+    if dtype is None or (oid, dtype[0]) not in _ENCODERS:
+        return None, None
+    try:
+        if not has_nulls:
+            return np.array(values, dtype), None
         is_null = np.fromiter((value is None for value in values), bool, len(values))
-        kinds.discard(type(None))
-    if len(kinds) == 1 and (dtype := _PLAIN.get(kinds.pop())):
-        try:
-            return np.array(
-                [0 if value is None else value for value in values] if is_null is not None else values, dtype
-            ), is_null
-        except OverflowError:
-            pass  # an int beyond 64 bits
-    boxed = np.empty(len(values), object)
-    boxed[:] = values
-    return boxed, is_null
+        return np.array([0 if value is None else value for value in values], dtype), is_null
+    except OverflowError:
+        return None, None  # an int beyond 64 bits
 
 
-_PLAIN: dict[type, str] = {int: "i8", float: "f8", bool: "?"}
+_PLAIN: dict[type, str] = {int: "i8", float: "f8", bool: "b1"}
 
 
 def _objects(block: Array) -> Sequence[Any]:
@@ -235,12 +264,12 @@ def _objects(block: Array) -> Sequence[Any]:
     return values
 
 
-def _as_they_are(block: Array) -> Encoded:
+def _as_they_are(block: Array) -> Sent:
     return block, None
 
 
-def _integers(smallest: int, largest: int) -> Callable[[Array], Encoded]:
-    def encode(block: Array) -> Encoded:
+def _integers(smallest: int, largest: int) -> Callable[[Array], Sent]:
+    def encode(block: Array) -> Sent:
         info = np.iinfo(block.dtype)
         is_narrow = info.min >= smallest and info.max <= largest
         if is_narrow or (block.min() >= smallest and block.max() <= largest):
@@ -250,19 +279,19 @@ def _integers(smallest: int, largest: int) -> Callable[[Array], Encoded]:
     return encode
 
 
-def _doubles(block: Array) -> Encoded:
+def _doubles(block: Array) -> Sent:
     items = block.astype("f8", copy=False)
     return items, None if block.dtype.itemsize <= 8 else items != block
 
 
-def _doubles_of_integers(block: Array) -> Encoded:
+def _doubles_of_integers(block: Array) -> Sent:
     changed = (block > _EXACT) | (block < -_EXACT)
     for place in np.flatnonzero(changed):
         changed[place] = float(int(block[place])) != int(block[place])
     return block, changed
 
 
-def _reals(block: Array) -> Encoded:
+def _reals(block: Array) -> Sent:
     with np.errstate(over="ignore", under="ignore"):
         items = block.astype("f4")
     if block.dtype.kind != "f":
@@ -270,7 +299,7 @@ def _reals(block: Array) -> Encoded:
     return items, ((items == 0) != (block == 0)) | (np.isinf(items) != np.isinf(block))
 
 
-def _timestamps(block: Array) -> Encoded:
+def _timestamps(block: Array) -> Sent:
     items = block.astype("M8[us]")
     counted = items.view("i8")
     changed = counted < _FIRST_US
@@ -279,7 +308,7 @@ def _timestamps(block: Array) -> Encoded:
     return counted - _EPOCH_US, changed
 
 
-def _dates(block: Array) -> Encoded:
+def _dates(block: Array) -> Sent:
     items = block.astype("M8[D]")
     counted = items.view("i8")
     changed = (counted < _FIRST_DAY) | (counted > _LAST_DAY)
@@ -289,7 +318,7 @@ def _dates(block: Array) -> Encoded:
 
 
 #: By type of the column and kind of the array: how it is encoded, and the dtype that is sent.
-_ENCODERS: dict[tuple[int, str], tuple[Callable[[Array], Encoded], str]] = {
+_ENCODERS: dict[tuple[int, str], tuple[Callable[[Array], Sent], str]] = {
     (_BOOLEAN, "b"): (_as_they_are, "?"),
     (DOUBLE, "f"): (_doubles, ">f8"),
     (DOUBLE, "i"): (_doubles_of_integers, ">f8"),

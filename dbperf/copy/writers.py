@@ -4,32 +4,20 @@
 
 from __future__ import annotations
 
-import time
 from builtins import iter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
-from typing import Any, cast
+from typing import Any, Unpack
 
 import psycopg
-from psycopg.copy import LibpqWriter
 from psycopg_pool import ConnectionPool
 
-from dbperf.copy.encoding import (
-    CATALOG,
-    ENCODING_ERRORS,
-    HEADER,
-    NO_ROW,
-    TRAILER,
-    Column,
-    CopyResult,
-    Encoder,
-    Row,
-    TableName,
-    choose_columns,
-    copy_statement,
-    regclass_name,
-)
+from dbperf.copy.batch import Batch
+from dbperf.copy.blocks import encoder_for
+from dbperf.copy.catalog import CATALOG, Column, TableName, choose_columns, regclass_name
+from dbperf.copy.iterate import take
+from dbperf.copy.options import CopyResult, Options, settings_of
+from dbperf.copy.rows import ROWS, Rows, RowShape
 from dbperf.errors import UsageError
 
 
@@ -38,43 +26,56 @@ def copy_rows(
     table: TableName,
     rows: Any,
     columns: Sequence[str] | None = None,
+    **options: Unpack[Options],
 ) -> CopyResult:
-    """Insert *rows* into *table* with one binary COPY, all or none.
+    """Write *rows* into *table* with binary COPY, all or none.
 
-    The column types come from the catalogue. A value arrives as it is or not at all, except that
-    ``numeric(p, s)`` and ``real`` round it as any INSERT does. Table, columns and the first row are checked before
-    COPY begins, every other row before its bytes are sent.
+    The column types come from the catalogue. A value arrives as it is or not at all, except that ``real`` rounds it as
+    any INSERT does. Table, columns and the first rows are checked before COPY begins, every other row before its bytes
+    are sent. Whole columns are encoded at once where NumPy is installed (``pip install 'dbperf[numpy]'``).
 
     Args:
         conn: a connection: the COPY belongs to its transaction, which stays the caller's to commit
             (outside one, psycopg begins it, or autocommit makes the COPY its own). Or a pool: the
             rows are committed when this returns.
         table: a name as in SQL, or ``(schema, name)`` taken literally.
-        rows: an iterable of sequences, or of mappings that all have the same keys. It is consumed
-            row by row and never held as a whole.
+        rows: an iterable of sequences, or of mappings that all have the same keys. It is consumed in pieces of 4,096
+            rows and never held as a whole.
         columns: names for the values, or the keys to take from each mapping. By default the first
             mapping's keys, or for sequences every column that is not generated.
+        **options: what becomes of conflicts, bad rows and repeated batches, and how values are fitted: see
+            `dbperf.copy.options.Options`.
 
     Returns:
         a `CopyResult`.
 
     Raises:
+        TypeError, UsageError: there is no such option, or it cannot be meant; nothing was begun.
         ColumnError: table or columns cannot be written so; nothing was begun.
         RowError: a value does not fit its column; it names row, column and value.
+        BadRowsError, BatchError, PartitionBoundsError, MigrationError: see the options.
         psycopg.Error: the server refused a row or the connection broke. After it, and after a
-            `RowError` for any row but the first, the transaction is aborted as by any failed
+            `RowError` for any row but the first ones, the transaction is aborted as by any failed
             statement: nothing of *rows* is stored.
     """
+    settings = settings_of(options)
+    source = iter(rows)
     with _connection(conn) as connection:
-        return _copy(connection, table, rows, columns)
+        catalog = _catalog(connection, table)
+        first = take(source, 1)
+        chosen = choose_columns(table, catalog, columns, first[0] if first else None)
+        shape = RowShape(chosen, bool(first) and isinstance(first[0], Mapping), columns is not None)
+        encoder = encoder_for(chosen, connection, settings.policy, numbered=settings.is_staged)
+        return Batch(connection, chosen, encoder, settings).write(_parts(shape, first, source))
 
 
 def copy_columns(
     conn: psycopg.Connection[Any] | ConnectionPool[Any],
     table: TableName,
     columns: Mapping[str, Any],
+    **options: Unpack[Options],
 ) -> CopyResult:
-    """Insert rows, given as columns, into *table* with one binary COPY, all or none.
+    """Write rows, given as columns, into *table* with binary COPY, all or none.
 
     As `copy_rows`, at a fraction of its cost: whole arrays are encoded at once. Needs NumPy
     (``pip install 'dbperf[numpy]'``).
@@ -85,6 +86,7 @@ def copy_columns(
         columns: values by column name, all of one length: NumPy arrays, masked arrays, whose masked values are NULL,
             sequences of Python values, in which None is, or a frame. NaN is a number, NaT is NULL.
             ``datetime64`` goes into ``timestamp`` and ``date``; for ``timestamptz`` pass aware datetimes.
+        **options: as of `copy_rows`.
 
     Returns:
         a `CopyResult`.
@@ -93,20 +95,27 @@ def copy_columns(
         ColumnError: table or columns cannot be written so, or are of several lengths; nothing was begun.
         RowError: a value does not fit its column (out of range, nanoseconds, a fraction of a day, an integer that no
             double means); it names row, column and value. Of the first 8,192 rows before COPY begins.
-        psycopg.Error: as of `copy_rows`.
+        psycopg.Error and others: as of `copy_rows`.
     """
     try:
-        from dbperf.copy.vectors import blocks_of
+        from dbperf.copy.vectors import VectorEncoder, parts_of
     except ImportError:
         raise UsageError("copy_columns needs NumPy: pip install 'dbperf[numpy]'") from None
+    settings = settings_of(options)
     with _connection(conn) as connection:
         chosen = choose_columns(table, _catalog(connection, table), list(columns), ())
-        values = [columns[column.name] for column in chosen]
-        return _copy_blocks(connection, chosen, blocks_of(chosen, values, connection))
+        parts = parts_of(chosen, [columns[column.name] for column in chosen])
+        encoder = VectorEncoder(chosen, connection, settings.policy, settings.is_staged)
+        return Batch(connection, chosen, encoder, settings).write(parts)
 
 
-def copy_arrow(conn: psycopg.Connection[Any] | ConnectionPool[Any], table: TableName, data: Any) -> CopyResult:
-    """Insert Arrow data into *table* with one binary COPY, all or none; its columns by their names.
+def copy_arrow(
+    conn: psycopg.Connection[Any] | ConnectionPool[Any],
+    table: TableName,
+    data: Any,
+    **options: Unpack[Options],
+) -> CopyResult:
+    """Write Arrow data into *table* with binary COPY, all or none; its columns by their names.
 
     As `copy_columns`, from anything with Arrow's PyCapsule interface: tables, record batches and readers of pyarrow,
     frames of polars, pandas and DuckDB. Batch after batch: never held as a whole. Needs pyarrow
@@ -117,6 +126,7 @@ def copy_arrow(conn: psycopg.Connection[Any] | ConnectionPool[Any], table: Table
         table: as of `copy_rows`.
         data: what has ``__arrow_c_stream__`` or ``__arrow_c_array__``. What Arrow says is null is NULL; NaN is a
             number. A timestamp with a time zone goes into ``timestamptz``, one without into ``timestamp``.
+        **options: as of `copy_rows`.
 
     Returns:
         a `CopyResult`.
@@ -125,68 +135,26 @@ def copy_arrow(conn: psycopg.Connection[Any] | ConnectionPool[Any], table: Table
         ColumnError: table or columns cannot be written so; nothing was begun.
         RowError: a value does not fit its column; it names row, column and value. Of the first block before COPY
             begins.
-        psycopg.Error: as of `copy_rows`.
+        psycopg.Error and others: as of `copy_rows`.
     """
     try:
         from dbperf.copy import arrow
     except ImportError:
         raise UsageError("copy_arrow needs pyarrow: pip install 'dbperf[arrow]'") from None
+    settings = settings_of(options)
     reader = arrow.reader_of(data)
     with _connection(conn) as connection:
         chosen = choose_columns(table, _catalog(connection, table), reader.schema.names, ())
-        return _copy_blocks(connection, chosen, arrow.blocks_of(chosen, reader, connection))
+        encoder = arrow.ArrowEncoder(chosen, connection, settings.policy, settings.is_staged)
+        return Batch(connection, chosen, encoder, settings).write(arrow.parts_of(reader))
 
 
-def _copy_blocks(
-    conn: psycopg.Connection[Any], columns: Sequence[Column], blocks: Iterator[tuple[int, memoryview]]
-) -> CopyResult:
-    first = next(blocks, None)
-    if first is None:
-        return CopyResult(rows=0, inserted=0, bytes=0, seconds=0.0)
-    started = time.perf_counter()
-    rows, size = 0, len(HEADER) + len(TRAILER)
-    with conn.cursor() as cursor:
-        with cursor.copy(copy_statement(columns)) as copy:
-            copy.write(HEADER)
-            for count, data in chain([first], blocks):
-                copy.write(data)
-                rows += count
-                size += len(data)
-            copy.write(TRAILER)
-        inserted = cursor.rowcount
-    return CopyResult(rows, inserted, size, time.perf_counter() - started)
-
-
-def _copy(conn: psycopg.Connection[Any], table: TableName, rows: Any, columns: Sequence[str] | None) -> CopyResult:
-    catalog = _catalog(conn, table)
-    source = iter(rows)
-    first: Row | object = next(source, NO_ROW)
-    chosen = choose_columns(table, catalog, columns, first)
-    if first is NO_ROW:
-        return CopyResult(rows=0, inserted=0, bytes=0, seconds=0.0)
-    by_name = isinstance(first, Mapping)
-    encoder = Encoder(chosen, by_name=by_name, allow_extra=columns is not None, context=conn)
-    values = encoder.encode(1, cast(Row, first))
-
-    started = time.perf_counter()
-    number = 1
-    with conn.cursor() as cursor:
-        writer = _CountingWriter(cursor)
-        with cursor.copy(copy_statement(chosen), writer=writer) as copy:
-            copy.set_types(encoder.oids)
-            _write(copy, encoder, number, values)
-            for row in source:
-                number += 1
-                _write(copy, encoder, number, encoder.encode(number, row))
-        inserted = cursor.rowcount
-    return CopyResult(number, inserted, writer.bytes, time.perf_counter() - started)
-
-
-def _write(copy: psycopg.Copy, encoder: Encoder, number: int, values: Sequence[Any]) -> None:
-    try:
-        copy.write_row(values)
-    except ENCODING_ERRORS as error:
-        raise encoder.explain(number, values, error) from None
+def _parts(shape: RowShape, first: list[Any], source: Any) -> Iterator[Rows]:
+    rows, done = first + take(source, ROWS - len(first)), 0
+    while rows:
+        yield Rows(shape, rows, done)
+        done += len(rows)
+        rows = take(source, ROWS)
 
 
 def _catalog(conn: psycopg.Connection[Any], table: TableName) -> list[Column]:
@@ -204,15 +172,3 @@ def _connection(
     else:
         with conn.connection() as borrowed:
             yield borrowed
-
-
-class _CountingWriter(LibpqWriter):
-    """psycopg's writer, counting the bytes."""
-
-    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
-        super().__init__(cursor)
-        self.bytes = 0
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.bytes += len(data)
-        super().write(data)

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from dbperf import partitions
 from dbperf.copy import CopyResult, copy_rows
-from dbperf.copy.encoding import CATALOG, Column
+from dbperf.copy.catalog import CATALOG, Column
 from dbperf.errors import FileError, RowError, UsageError, sentence
 from dbperf.load.csvfile import CsvFile
 from dbperf.load.values import FieldParser, parser
@@ -197,7 +197,7 @@ class _Loading:
         try:
             copied = copy_rows(conn, self._options.table, self._rows(), names)
         except RowError as error:
-            raise self._at(self._file.line, error.column, None, error.reason) from None
+            raise self._at(self._file.line_of(error.row), error.column, None, error.reason) from None
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise self._from_server(error) from None
         changed = {p.column: p.rounded for _, p in self._fields if p.column in self._options.rounded}

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from uuid import UUID
 
+from dbperf.copy.catalog import Column
 from dbperf.copy.conversions import INTEGERS, converter
-from dbperf.copy.encoding import Column
+from dbperf.copy.options import Policy
 from dbperf.errors import UsageError
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
@@ -56,7 +57,7 @@ def parser(column: Column, *, rounds: bool) -> FieldParser:
         reason = f"type {column.type_name} keeps no fixed number of decimals, there is nothing to round"
         raise UsageError(f"--round {column.name}: {reason}")
     if column.oid in _FLOATS:
-        to_float = converter(column.oid, Decimal)
+        to_float = converter(column, Decimal, Policy())
         assert to_float is not None
         return FieldParser(column.name, lambda text: to_float(_number(text)))
     simple = _PARSERS.get(column.oid)

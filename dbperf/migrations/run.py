@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from dbperf.errors import SQLSTATES, DriftError, MigrationError, UsageError, sentence
+from dbperf.errors import DriftError, MigrationError, UsageError, own_error
 from dbperf.migrations import files, library, session
 from dbperf.migrations.files import Migration
 from dbperf.migrations.ledger import Ledger, read_state, yoyo_home
@@ -219,6 +219,4 @@ def own_errors() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        if error.sqlstate not in SQLSTATES:
-            raise
-        raise SQLSTATES[error.sqlstate](sentence(error)) from None
+        raise own_error(error) from None

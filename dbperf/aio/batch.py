@@ -1,0 +1,251 @@
+"""One batch on its way into a table: a COPY, and around it whatever its `Settings` ask for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from dbperf.aio.iterate import arun, atake
+from dbperf.copy.blocks import BlockEncoder, Part, good_parts
+from dbperf.copy.catalog import HEADER, TRAILER, Column, copy_statement
+from dbperf.copy.moments import Touched, hours
+from dbperf.copy.options import CopyResult, Settings
+from dbperf.copy.progress import Meter
+from dbperf.copy.quarantine import INSERT, Quarantine
+from dbperf.errors import BatchError, MigrationError, PartitionBoundsError, own_error
+from dbperf.partitions import ensure_hours
+
+_BEGIN = "SELECT * FROM dbperf.begin_batch(%s, %s)"
+
+_SETTLE = "SELECT * FROM dbperf.settle_staging(%s, %s, %s, %s::name[], %s::name[], %s::name, %s, %s, %s)"
+
+_STAGED = "dbperf_row"
+
+
+class Batch:
+    """Writes one batch.
+
+    Args:
+        conn: where; in autocommit, or in the caller's transaction.
+        columns: the columns that it fills.
+        encoder: for these columns, numbered if the batch is staged.
+        settings: see `Settings`.
+    """
+
+    def __init__(
+        self, conn: psycopg.AsyncConnection[Any], columns: Sequence[Column], encoder: BlockEncoder, settings: Settings
+    ) -> None:
+        self._conn, self._columns, self._encoder, self._settings = conn, columns, encoder, settings
+        self._target = columns[0].table
+        self._names = [column.name for column in columns]
+        self._sibling = make_conninfo(conn.info.dsn, password=conn.info.password or None)
+        self._meter = Meter(settings.progress, conn.info.backend_pid, self._sibling)
+        self._quarantine: Quarantine | None = None
+        if settings.max_errors is not None:
+            self._quarantine = Quarantine(self._target, settings.batch_id, settings.max_errors)
+        self._hash = hashlib.sha256(repr([column[:6] for column in columns]).encode()) if settings.batch_id else None
+        self._touched = Touched(columns) if settings.touch_instruments else None
+        self._partitioned: int | None = None  # place of the column that partitions are chosen by
+        self._known: set[dt.datetime] = set()  # hours that have their partition
+        self._parts: Iterator[Part] | AsyncIterator[Part] = iter(())
+
+    async def write(self, parts: Iterator[Part] | AsyncIterator[Part]) -> CopyResult:
+        """Write what *parts* hold: all of it, or nothing.
+
+        Raises:
+            RowError, BatchError, BadRowsError, PartitionBoundsError, psycopg.Error: nothing of it was stored.
+        """
+        self._parts = parts
+        first = await self._next()
+        try:
+            if not self._settings.is_plain:
+                return await self._write_in_transaction(first)
+            if first is None:
+                return CopyResult(0)
+            inserted = await self._copy(copy_statement(self._target, self._names), first)
+            return self._result((inserted, 0, self._meter.rows - inserted, 0))
+        except psycopg.Error as error:
+            raise own_error(error) from None
+        finally:
+            self._meter.close()
+
+    async def _next(self) -> Part | None:
+        taken: list[Part] = await atake(self._parts, 1)
+        return taken[0] if taken else None
+
+    def _result(self, counts: Sequence[int], *, duplicate: bool = False) -> CopyResult:
+        inserted, updated, ignored, quarantined = counts
+        return CopyResult(
+            sum(counts), self._meter.bytes, self._meter.seconds, inserted, updated, ignored, quarantined, duplicate
+        )
+
+    async def _write_in_transaction(self, first: Part | None) -> CopyResult:
+        await self._find_partition_column()
+        if first is not None and self._partitioned is not None:
+            await self._ensure(first)  # before anything is locked
+        async with self._conn.transaction():
+            if self._settings.batch_id is not None:
+                stored = await self._row(
+                    "SELECT * FROM dbperf.begin_batch(%s, %s)", self._settings.batch_id, self._target
+                )
+                if stored is not None:
+                    await self._compare(stored[0], first)
+                    return self._result(stored[1:], duplicate=True)
+            counts = (0, 0, 0, 0) if first is None else await self._store(first)
+            if self._touched is not None and self._touched.ids:
+                touched = sorted(self._touched.ids), self._touched.since, self._touched.until
+                await self._row("SELECT dbperf.touch_instruments(%s, %s::bigint[], %s, %s)", self._target, *touched)
+            if self._hash is not None:
+                ended = self._settings.batch_id, self._hash.hexdigest(), *counts
+                await self._row("SELECT dbperf.end_batch(%s, %s, %s, %s, %s, %s)", *ended)
+        return self._result(counts)
+
+    async def _store(self, first: Part) -> tuple[int, int, int, int]:
+        if not self._settings.is_staged:
+            inserted = await self._copy(copy_statement(self._target, self._names), first)
+            return inserted, 0, self._meter.rows - inserted, 0
+        made = await self._row("SELECT dbperf.make_staging(%s, %s::name[])::text", self._target, self._names)
+        assert made is not None
+        staging: str = made[0]
+        statement = copy_statement(staging, [_STAGED, *self._names])
+        if self._quarantine is None:
+            await self._copy(statement, first)
+        else:
+            await self._copy_good(statement, first, self._quarantine)
+        return await self._settle(staging)
+
+    async def _settle(self, staging: str) -> tuple[int, int, int, int]:
+        asked, bad = self._settings, self._quarantine
+        settled = await self._row(
+            _SETTLE, self._target, staging, asked.on_conflict, asked.key, asked.update, asked.newer, asked.on_deleted,
+            None if bad is None else bad.left, asked.batch_id,
+        )  # fmt: skip
+        assert settled is not None
+        await self._conn.execute(f"DROP TABLE {staging}".encode())
+        inserted, updated, ignored, quarantined = settled
+        if bad is not None and bad.rows:
+            async with self._conn.cursor() as cursor:
+                await cursor.executemany(INSERT, bad.rows)
+            quarantined += len(bad.rows)
+        return inserted, updated, ignored, quarantined
+
+    # -- COPY ----------------------------------------------------------------------------
+
+    async def _copy(self, statement: Any, first: Part) -> int:
+        """All parts, with as few COPYs as possible; returns the rows that the server has stored."""
+        stored = 0
+        part: Part | None = first
+        data = self._encoder.encode(first)  # what does not fit here leaves the transaction usable
+        while part is not None:
+            async with self._conn.cursor() as cursor:
+                async with cursor.copy(statement) as copy:
+                    await copy.write(HEADER)
+                    self._meter.count(0, len(HEADER) + len(TRAILER))
+                    while part is not None:
+                        await copy.write(data)
+                        self._note(part, data)
+                        await self._tell()
+                        part = await self._next()
+                        if part is None:
+                            break
+                        data = self._encoder.encode(part)
+                        if self._lacks_partitions(part):
+                            break
+                    await copy.write(TRAILER)
+                stored += cursor.rowcount
+            if part is not None:  # a COPY that runs does not see partitions that are made meanwhile
+                await self._ensure(part)
+        return stored
+
+    async def _copy_good(self, statement: Any, first: Part, quarantine: Quarantine) -> None:
+        """All parts but the rows that do not fit, each part by itself."""
+        part: Part | None = first
+        while part is not None:
+            for good, data in good_parts(part, self._encoder, quarantine.refuse):
+                self._note(good, data)
+                await self._copy_part(statement, good, data, quarantine)
+            await self._tell()
+            part = await self._next()
+            if part is not None and self._lacks_partitions(part):
+                await self._ensure(part)
+
+    async def _copy_part(self, statement: Any, part: Part, data: bytes | memoryview, quarantine: Quarantine) -> None:
+        """The rows of *part* that the server can read: halves it until it is one row that it cannot."""
+        try:
+            async with self._conn.transaction(), self._conn.cursor() as cursor, cursor.copy(statement) as copy:
+                await copy.write(HEADER)
+                await copy.write(data)
+                await copy.write(TRAILER)
+        except psycopg.DataError as error:
+            if len(part) == 1:
+                quarantine.refuse_for_server(part.start + 1, error, part.row(0))
+                return
+            middle = len(part) // 2
+            for half in (part.part(0, middle), part.part(middle, len(part))):
+                await self._copy_part(statement, half, self._encoder.encode(half), quarantine)
+
+    def _note(self, part: Part, data: bytes | memoryview) -> None:
+        self._meter.count(len(part), len(data))
+        if self._hash is not None:
+            self._hash.update(data)
+        if self._touched is not None:
+            self._touched.add(part)
+
+    async def _tell(self) -> None:
+        if self._meter.is_due:
+            self._meter.tell(await arun(self._meter.look))
+
+    # -- what goes before ------------------------------------------------------------------
+
+    async def _compare(self, stored: str, first: Part | None) -> None:
+        """Read the batch to its end, without sending anything.
+
+        Raises:
+            BatchError: it is not what was stored.
+        """
+        assert self._hash is not None
+        part = first
+        while part is not None:
+            if self._quarantine is None:
+                self._hash.update(self._encoder.encode(part))
+            else:
+                for _, data in good_parts(part, self._encoder, self._quarantine.refuse):
+                    self._hash.update(data)
+            part = await self._next()
+        if self._hash.hexdigest() != stored:
+            raise BatchError(
+                f"batch {self._settings.batch_id} was stored before with other content: give this one another id"
+            )
+
+    async def _find_partition_column(self) -> None:
+        if not self._settings.ensure_partitions:
+            return
+        key = await self._row("SELECT column_name::text FROM dbperf.partition_key(%s)", self._target)
+        if key is not None and key[0] in self._names:
+            self._partitioned = self._names.index(key[0])
+
+    def _lacks_partitions(self, part: Part) -> bool:
+        return self._partitioned is not None and not hours(part, self._partitioned) <= self._known
+
+    async def _ensure(self, part: Part) -> None:
+        """Make the partitions that *part* needs, on a connection of its own."""
+        assert self._partitioned is not None
+        wanted = hours(part, self._partitioned) - self._known
+        refused = await arun(ensure_hours, self._sibling, self._target, wanted)
+        self._known |= wanted
+        if refused and self._quarantine is None:
+            hour, reason = min(refused.items())
+            raise PartitionBoundsError(f"column {self._names[self._partitioned]} has times of {hour}: {reason}")
+
+    async def _row(self, query: str, *arguments: Any) -> tuple[Any, ...] | None:
+        try:
+            async with self._conn.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
+                await cursor.execute(query.encode(), arguments)
+                return await cursor.fetchone()
+        except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
+            raise MigrationError(f"this database lacks what the options need ({error}): run dbperf migrate") from None

@@ -1,0 +1,119 @@
+"""Which columns a table has, of which types, and the COPY that fills them.
+
+Binary COPY applies no casts: a value is read as the column's type whatever it was meant to be. So the types come from
+the catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from psycopg import sql
+
+from dbperf.errors import ColumnError
+
+#: A table name as SQL has it (``market_data``, ``trading."Ticks"``), or schema and name taken literally.
+TableName = str | tuple[str, str]
+
+#: What binary COPY begins and ends with.
+HEADER, TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+
+# One row per column. What is sent as another type because its binary form is the same: domains as their base type;
+# enums and char(n) as text; arrays of these as arrays of those, whose elements then say the array's own type.
+CATALOG = """
+WITH RECURSIVE target AS (SELECT to_regclass(%(name)s) AS relation),
+wanted AS (
+    SELECT a.*, format_type(a.atttypid, a.atttypmod) AS type_name
+    FROM pg_catalog.pg_attribute AS a, target
+    WHERE a.attrelid = target.relation AND a.attnum > 0 AND NOT a.attisdropped
+),
+resolved AS (
+    SELECT w.attnum, w.atttypid AS type, w.atttypmod AS modifier FROM wanted AS w
+    UNION ALL
+    SELECT r.attnum, t.typbasetype, t.typtypmod FROM resolved AS r
+    JOIN pg_catalog.pg_type AS t ON t.oid = r.type AND t.typtype = 'd'
+)
+SELECT format('%%I.%%I', n.nspname, c.relname), w.attname::text, w.attgenerated <> '', w.type_name,
+       CASE WHEN t.typtype = 'e' OR t.oid = 'bpchar'::regtype THEN 'text'::regtype
+            WHEN e.typtype = 'e' OR e.oid = 'bpchar'::regtype THEN 'text[]'::regtype
+            WHEN e.typtype = 'd' THEN (SELECT b.typarray FROM pg_catalog.pg_type AS b WHERE b.oid = e.typbasetype)
+            ELSE t.oid END::bigint,
+       t.typreceive <> 0,
+       -- numeric_typmod_precision() and numeric_typmod_scale() of numeric.c
+       CASE WHEN t.oid = 'numeric'::regtype AND r.modifier >= 4 THEN ((r.modifier - 4) >> 16) & 65535 END,
+       CASE WHEN t.oid = 'numeric'::regtype AND r.modifier >= 4 THEN (((r.modifier - 4) & 2047) # 1024) - 1024 END,
+       w.attnotnull AND NOT w.atthasdef AND w.attidentity = '',
+       CASE WHEN e.typtype IN ('d', 'e') OR e.oid = 'bpchar'::regtype THEN e.oid::bigint END
+FROM target
+JOIN pg_catalog.pg_class AS c ON c.oid = target.relation
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+JOIN wanted AS w ON true
+JOIN resolved AS r ON r.attnum = w.attnum
+JOIN pg_catalog.pg_type AS t ON t.oid = r.type AND t.typtype <> 'd'
+LEFT JOIN pg_catalog.pg_type AS e ON e.oid = t.typelem AND e.typarray = t.oid
+ORDER BY w.attnum
+"""
+
+
+class Column(NamedTuple):
+    """A column as the catalogue has it.
+
+    *oid* is the type that is sent, *precision* and *scale* the digits and decimals that a ``numeric`` keeps (None:
+    all), *required* that it may not be NULL and has no default, *element* the type that an array's elements say, if it
+    is not that of *oid*.
+    """
+
+    table: str
+    name: str
+    generated: bool
+    type_name: str
+    oid: int
+    receivable: bool
+    precision: int | None
+    scale: int | None
+    required: bool
+    element: int | None
+
+
+def choose_columns(
+    table: TableName, catalog: Sequence[Column], wanted: Sequence[str] | None, first: object
+) -> list[Column]:
+    """The columns to fill: *wanted*, else the first mapping's keys, else all that are not generated.
+
+    Raises:
+        ColumnError: the table or a column is not there, named twice, or generated.
+    """
+    shown = table if isinstance(table, str) else ".".join(table)
+    if not catalog:
+        raise ColumnError(f"there is no table {shown} for this role and search_path")
+    if isinstance(catalog[0].table, bytes):  # psycopg decodes nothing then
+        raise ColumnError("the connection's client_encoding is SQL_ASCII: SET client_encoding = 'UTF8'")
+    if wanted is None:
+        if not isinstance(first, Mapping):
+            return [column for column in catalog if not column.generated]
+        wanted = list(first)
+    by_name = {column.name: column for column in catalog}
+    names = list(wanted)
+    unknown = [str(name) for name in names if name not in by_name]
+    if unknown or not names:
+        raise ColumnError(f"table {shown} has no column {', '.join(unknown) or 'named'}: it has {', '.join(by_name)}")
+    if len(set(names)) < len(names):
+        raise ColumnError(f"a column is named twice: {', '.join(names)}")
+    generated = [name for name in names if by_name[name].generated]
+    if generated:
+        raise ColumnError(f"column {', '.join(generated)} of {shown} is generated: leave it out")
+    return [by_name[name] for name in names]
+
+
+def copy_statement(table: str, columns: Sequence[str]) -> sql.Composed:
+    """The COPY statement; *table* comes quoted from the server."""
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.SQL(table), names)
+
+
+def regclass_name(table: TableName) -> str:
+    """*table* as ``to_regclass`` reads it."""
+    if isinstance(table, str):
+        return table
+    return ".".join('"' + part.replace('"', '""') + '"' for part in table)

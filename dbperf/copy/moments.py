@@ -1,0 +1,59 @@
+"""Which times and instruments the rows of a batch have, whatever they came as."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from dbperf.copy.blocks import Part
+from dbperf.copy.catalog import Column
+from dbperf.errors import ColumnError
+
+
+def listed(values: Any) -> list[Any]:
+    """Values of a column as Python has them, without nanoseconds; None for NULL."""
+    if hasattr(values, "to_pylist"):  # Arrow's
+        if str(values.type).startswith("timestamp[ns"):
+            values = values.cast(str(values.type).replace("[ns", "[us"), safe=False)
+        return list(values.to_pylist())
+    if hasattr(values, "dtype") and values.dtype.kind == "M":
+        values = values.astype("M8[us]")
+    return list(values.tolist()) if hasattr(values, "tolist") else list(values)
+
+
+def utc(value: Any) -> dt.datetime | None:
+    """A date or time as a naive UTC datetime; None for what is none."""
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
+    return dt.datetime(value.year, value.month, value.day) if isinstance(value, dt.date) else None
+
+
+def hours(part: Part, position: int) -> set[dt.datetime]:
+    """The hours in which the times of a column are."""
+    moments = map(utc, listed(part.columns()[position]))
+    return {at.replace(minute=0, second=0, microsecond=0) for at in moments if at is not None}
+
+
+class Touched:
+    """The instruments of a batch, and between which times its rows are.
+
+    Raises:
+        ColumnError: the batch has no ``instrument_id`` or no ``timestamp``.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        names = [column.name for column in columns]
+        if not {"instrument_id", "timestamp"} <= set(names):
+            raise ColumnError("touch_instruments needs the columns instrument_id and timestamp in the batch")
+        self._positions = names.index("instrument_id"), names.index("timestamp")
+        self.ids: set[int] = set()
+        self.since, self.until = dt.datetime.max, dt.datetime.min
+
+    def add(self, part: Part) -> None:
+        """Note the rows of *part*."""
+        columns = part.columns()
+        ids, times = (listed(columns[position]) for position in self._positions)
+        moments = [at for at in map(utc, times) if at is not None]
+        self.ids.update(int(each) for each in ids if each is not None)
+        self.since, self.until = min([self.since, *moments]), max([self.until, *moments])

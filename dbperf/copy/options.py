@@ -1,0 +1,213 @@
+"""What a caller may ask of the writers, and what a writer answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypedDict, get_args
+
+from dbperf.errors import UsageError
+
+OnConflict = Literal["error", "ignore", "update"]
+OnError = Literal["stop", "quarantine"]
+OnDeleted = Literal["error", "keep", "revive"]
+Nanoseconds = Literal["error", "truncate", "round"]
+
+
+class Options(TypedDict, total=False):
+    """Keyword arguments of `copy_rows`, `copy_columns` and `copy_arrow`. All but the policies need `dbperf migrate`.
+
+    Attributes:
+        on_conflict: what becomes of a row whose *key* the table has: ``"error"`` (the default), ``"ignore"``, or
+            ``"update"`` the row that is there. Rows then go through a temporary table, and are inserted in the order of
+            the key, so that parallel writers do not deadlock. Of rows with one key within a batch the last one counts
+            for ``"update"``, the first for ``"ignore"``; the others are `CopyResult.ignored`.
+        key: columns of a unique index; by default the primary key's.
+        update: columns that ``"update"`` sets; by default all that the batch fills but the key's.
+        newer: only update where this column's new value is greater than the old one, or that is NULL; within a batch
+            the greatest counts.
+        on_deleted: what becomes of a row whose key belongs to a soft-deleted one: ``"error"`` (the default),
+            ``"keep"`` that deleted and ignore the row, or ``"revive"`` it with the row's values, which needs EXECUTE on
+            ``dbperf.revive_rows``. A table that is not hot decides itself between error and revive.
+        on_error: ``"stop"`` (the default) stores nothing of a batch with a bad row; ``"quarantine"`` writes bad rows to
+            ``dbperf.quarantine`` with the reason and stores the others. Bad is what does not fit its column, breaks a
+            constraint, has no partition, or is refused by a trigger.
+        max_errors: how many bad rows a batch may have; with one more nothing of it is stored. By default 1,000.
+        batch_id: the batch's name in ``dbperf.batch_ledger``, of your choice, unique within the database, recorded in
+            the transaction that stores the rows. The same call again stores nothing and says so
+            (`CopyResult.duplicate_batch`), also after a COMMIT whose answer was lost; other content under the same id
+            is a `BatchError`.
+        ensure_partitions: make partitions that the rows need first, on a connection of their own. A time that the
+            partition policy does not allow is a bad row.
+        touch_instruments: set ``instruments.last_tick`` and ``last_price`` to each instrument's newest row of the
+            batch, if it is newer than what is there: one UPDATE, in the order of the ids, at the end.
+        scale: decimals that a column keeps, by its name, where its type does not say: prices once ``numeric(12,4)``.
+        round: columns that are rounded, half-even, to their scale. A value with more decimals is refused otherwise.
+        nanoseconds: ``"error"`` (the default), ``"truncate"`` or ``"round"`` to PostgreSQL's microseconds.
+        nan_is_null: store NULL for a NaN.
+        naive_is_utc: take times without a time zone as UTC for ``timestamptz``, and turn those with one to UTC for
+            ``timestamp``.
+        progress: called with a `Progress` after each block of rows, at most ten times a second.
+    """
+
+    on_conflict: OnConflict
+    key: Sequence[str]
+    update: Sequence[str]
+    newer: str
+    on_deleted: OnDeleted
+    on_error: OnError
+    max_errors: int
+    batch_id: str
+    ensure_partitions: bool
+    touch_instruments: bool
+    scale: Mapping[str, int]
+    round: Collection[str]
+    nanoseconds: Nanoseconds
+    nan_is_null: bool
+    naive_is_utc: bool
+    progress: Callable[[Progress], object]
+
+
+@dataclass(frozen=True)
+class CopyResult:
+    """What one batch did: *rows* is the sum of *inserted*, *updated*, *ignored* and *quarantined*.
+
+    Attributes:
+        rows: rows of the batch.
+        bytes: size of what was sent, in bytes.
+        seconds: wall time, in seconds.
+        inserted: rows that are new in the table.
+        updated: rows that changed one that was there, or brought it back.
+        ignored: rows left out: their key was there already, twice in the batch, or a trigger left them out.
+        quarantined: bad rows that are in ``dbperf.quarantine`` now.
+        duplicate_batch: the batch was stored before: this time nothing was. The other counts are those of then.
+    """
+
+    rows: int
+    bytes: int = 0
+    seconds: float = 0.0
+    inserted: int = 0
+    updated: int = 0
+    ignored: int = 0
+    quarantined: int = 0
+    duplicate_batch: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a batch is.
+
+    Attributes:
+        rows: rows sent.
+        bytes: bytes sent.
+        seconds: since the beginning.
+        server_rows: rows that the server has processed of the running COPY (``pg_stat_progress_copy``); None if it
+            does not say.
+    """
+
+    rows: int
+    bytes: int
+    seconds: float
+    server_rows: int | None
+
+    @property
+    def rate(self) -> float:
+        """Rows per second."""
+        return self.rows / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How values that do not fit as they are get into their columns; by default, not at all."""
+
+    scale: Mapping[str, int] = field(default_factory=dict)
+    round: Collection[str] = ()
+    nanoseconds: Nanoseconds = "error"
+    nan_is_null: bool = False
+    naive_is_utc: bool = False
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`Options`, checked."""
+
+    policy: Policy
+    on_conflict: OnConflict
+    key: list[str] | None
+    update: list[str] | None
+    newer: str | None
+    on_deleted: OnDeleted
+    max_errors: int | None
+    batch_id: str | None
+    ensure_partitions: bool
+    touch_instruments: bool
+    progress: Callable[[Progress], object] | None
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether rows go through a temporary table."""
+        return self.on_conflict != "error" or self.max_errors is not None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a batch is one COPY and nothing else."""
+        return not (self.is_staged or self.batch_id or self.ensure_partitions or self.touch_instruments)
+
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "on_conflict": get_args(OnConflict),
+    "on_error": get_args(OnError),
+    "on_deleted": get_args(OnDeleted),
+    "nanoseconds": get_args(Nanoseconds),
+}
+
+#: Options that say nothing without "update", or without a conflict that is no error.
+_NEED_UPDATE, _NEED_CONFLICT = ("update", "newer"), ("key", "on_deleted")
+
+MAX_ERRORS = 1000
+
+
+def settings_of(options: Options) -> Settings:
+    """*options* with what is not said.
+
+    Raises:
+        TypeError: there is no such option.
+        UsageError: an option cannot be meant.
+    """
+    if unknown := set(options) - set(Options.__annotations__):
+        raise TypeError(f"unexpected keyword argument {min(unknown)!r}: there are {', '.join(Options.__annotations__)}")
+    given: Mapping[str, Any] = options
+    for name, choices in _CHOICES.items():
+        if given.get(name, choices[0]) not in choices:
+            raise UsageError(f"{name} is {given[name]!r}, and can be {', '.join(map(repr, choices))}")
+    on_conflict = options.get("on_conflict", "error")
+    useless = _NEED_UPDATE * (on_conflict != "update") + _NEED_CONFLICT * (on_conflict == "error")
+    if meant := [name for name in useless if given.get(name) is not None]:
+        raise UsageError(f"{meant[0]} says nothing with on_conflict={on_conflict!r}")
+    for name in ("key", "update", "round"):
+        if isinstance(given.get(name), str):
+            raise UsageError(f"{name} is a list of columns: pass [{given[name]!r}]")
+    quarantines = options.get("on_error", "stop") == "quarantine"
+    if options.get("max_errors") is not None and not quarantines:
+        raise UsageError("max_errors says nothing with on_error='stop'")
+    if options.get("max_errors", 0) < 0:
+        raise UsageError("max_errors cannot be negative")
+    if options.get("batch_id") == "":
+        raise UsageError("batch_id is empty")
+    return Settings(
+        policy=Policy(**{each.name: given[each.name] for each in fields(Policy) if each.name in given}),
+        on_conflict=on_conflict,
+        key=_listed(options.get("key")),
+        update=_listed(options.get("update")),
+        newer=options.get("newer"),
+        on_deleted=options.get("on_deleted", "error"),
+        max_errors=options.get("max_errors", MAX_ERRORS) if quarantines else None,
+        batch_id=options.get("batch_id"),
+        ensure_partitions=options.get("ensure_partitions", False),
+        touch_instruments=options.get("touch_instruments", False),
+        progress=options.get("progress"),
+    )
+
+
+def _listed(names: Sequence[str] | None) -> list[str] | None:
+    return None if names is None else list(names)

@@ -1,0 +1,84 @@
+"""Bad rows that never reached the server, on their way into ``dbperf.quarantine``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from dbperf.errors import BadRowsError, RowError, sentence
+
+INSERT = """
+INSERT INTO dbperf.quarantine (target, batch_id, row_number, sqlstate, reason, column_name, row_data)
+VALUES (%s, %s, %s, %s, %s, %s, %s)
+"""
+
+#: data_exception: what a value is that cannot be sent.
+_DATA_EXCEPTION = "22000"
+
+
+class Quarantine:
+    """Collects bad rows of one batch.
+
+    Args:
+        target: table they were for, schema first.
+        batch_id: their batch, if it has a name.
+        limit: how many there may be.
+    """
+
+    def __init__(self, target: str, batch_id: str | None, limit: int) -> None:
+        self.target, self.batch_id, self.limit = target, batch_id, limit
+        self.rows: list[tuple[Any, ...]] = []
+
+    def refuse(self, error: RowError, row: Any) -> None:
+        """Add a row that does not fit.
+
+        Raises:
+            BadRowsError: it is one too many.
+        """
+        self._add(error.row, _DATA_EXCEPTION, str(error), error.column, row)
+
+    def refuse_for_server(self, number: int, error: psycopg.Error, row: Any) -> None:
+        """Add the row *number*, from 1, that the server could not read.
+
+        Raises:
+            BadRowsError: it is one too many.
+        """
+        self._add(number, error.sqlstate or _DATA_EXCEPTION, sentence(error), error.diag.column_name, row)
+
+    @property
+    def left(self) -> int:
+        """How many bad rows there may be besides."""
+        return self.limit - len(self.rows)
+
+    def _add(self, number: int, sqlstate: str, reason: str, column: str | None, row: Any) -> None:
+        if not self.left:
+            raise BadRowsError(
+                f"more than {self.limit} rows of the batch are bad, the last one {reason}; nothing of it was stored: "
+                "mend the rows, or raise max_errors"
+            )
+        data = Jsonb(readable(row))
+        self.rows.append((self.target, self.batch_id, number, sqlstate, _printable(reason), column, data))
+
+
+def readable(value: Any) -> Any:
+    """*value* as JSON has it; what JSON has not, as text."""
+    if value is None or isinstance(value, (bool, int)):
+        return value if isinstance(value, bool) or value is None else int(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {_printable(str(key)): readable(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [readable(each) for each in value]
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return "\\x" + bytes(value).hex()
+    return _printable(str(value))
+
+
+def _printable(text: str) -> str:
+    """Without what jsonb and text do not hold."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

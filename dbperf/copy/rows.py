@@ -1,0 +1,94 @@
+"""Rows as callers pass them: the values of each column, in the columns' order, and nothing invented."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dbperf.copy.catalog import Column
+from dbperf.copy.conversions import show
+from dbperf.errors import RowError
+
+#: Rows of one batch of work: many enough for whole columns, few enough for the cache.
+ROWS = 4096
+
+
+@dataclass(frozen=True)
+class RowShape:
+    """What every row of a batch looks like, by the first one.
+
+    Attributes:
+        columns: the columns to fill, in order.
+        by_name: whether rows are mappings.
+        allow_extra: whether a mapping may hold keys that are no column.
+    """
+
+    columns: Sequence[Column]
+    by_name: bool
+    allow_extra: bool
+
+
+class Rows:
+    """Some rows, one after the other.
+
+    Args:
+        shape: see `RowShape`.
+        rows: as the caller passes them.
+        start: number of rows before them.
+    """
+
+    def __init__(self, shape: RowShape, rows: Sequence[Any], start: int) -> None:
+        self.start = start
+        self._shape, self._rows = shape, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def part(self, first: int, stop: int) -> Rows:
+        """Rows *first* to *stop*, from 0."""
+        return Rows(self._shape, self._rows[first:stop], self.start + first)
+
+    def row(self, place: int) -> Any:
+        """Row *place*, from 0, as it was passed."""
+        row = self._rows[place]
+        if self._shape.by_name or not _is_sequence(row) or len(row) != len(self._shape.columns):
+            return row
+        return {column.name: value for column, value in zip(self._shape.columns, row, strict=True)}
+
+    def columns(self) -> list[Sequence[Any]]:
+        """The values of each column.
+
+        Raises:
+            RowError: a row has other columns than the first one of all.
+        """
+        rows = self._rows
+        if self._shape.by_name:
+            rows = [self._by_name(place, row) for place, row in enumerate(rows)]
+        elif not set(map(type, rows)) <= {tuple, list} or set(map(len, rows)) != {len(self._shape.columns)}:
+            self._check(rows)
+        return list(zip(*rows, strict=True))
+
+    def _by_name(self, place: int, row: Any) -> list[Any]:
+        number, names = self.start + place + 1, [column.name for column in self._shape.columns]
+        if not isinstance(row, Mapping):
+            raise RowError(number, None, row, f"expected a mapping like the first row, got {show(row)}")
+        for name in names:  # not by KeyError: a defaultdict would invent the value
+            if name not in row:
+                raise RowError(number, name, None, "is missing: pass None for NULL")
+        if not self._shape.allow_extra and len(row) != len(names):
+            extra = next(key for key in row if key not in names)
+            raise RowError(number, str(extra), row[extra], "is not in the first row: name the columns to leave it out")
+        return [row[name] for name in names]
+
+    def _check(self, rows: Sequence[Any]) -> None:
+        names = ", ".join(column.name for column in self._shape.columns)
+        for number, row in enumerate(rows, self.start + 1):
+            if not _is_sequence(row):
+                raise RowError(number, None, row, f"expected a sequence of values like the first row, got {show(row)}")
+            if len(row) != len(self._shape.columns):
+                raise RowError(number, None, row, f"has {len(row)} values for columns {names}")
+
+
+def _is_sequence(row: object) -> bool:
+    return isinstance(row, Sequence) and not isinstance(row, (str, bytes))

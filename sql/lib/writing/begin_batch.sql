@@ -1,0 +1,33 @@
+CREATE OR REPLACE FUNCTION dbperf.begin_batch(batch_id text, relation regclass)
+RETURNS TABLE (content_hash text, inserted bigint, updated bigint, ignored bigint, quarantined bigint)
+LANGUAGE plpgsql VOLATILE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_target CONSTANT text := dbperf.target_name(begin_batch.relation);
+    v_stored record;
+BEGIN
+    -- First of all: a transaction whose COMMIT was sent and never answered may still be at it, and this waits for it.
+    INSERT INTO dbperf.batch_ledger (batch_id, target) VALUES (begin_batch.batch_id, v_target) ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+
+    SELECT l.* INTO v_stored FROM dbperf.batch_ledger AS l WHERE l.batch_id = begin_batch.batch_id;
+    IF NOT FOUND THEN -- an older snapshot than the other one's commit, or it was deleted since
+        RAISE EXCEPTION 'batch % was stored by a transaction that this one does not see', begin_batch.batch_id
+            USING ERRCODE = 'serialization_failure', HINT = 'Run the transaction again.';
+    ELSIF v_stored.target <> v_target THEN
+        RAISE EXCEPTION 'batch % was stored before, for another table', begin_batch.batch_id
+            USING ERRCODE = 'DP007', DETAIL = pg_catalog.format('It was for %s, and now for %s.', v_stored.target, v_target),
+                  HINT = 'Give this batch another id.';
+    ELSIF v_stored.content_hash IS NULL THEN
+        RAISE EXCEPTION 'batch % was begun and not ended', begin_batch.batch_id
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Call dbperf.end_batch() in the transaction that begins it; if one was committed without, DELETE it from dbperf.batch_ledger when you know what it stored.';
+    END IF;
+    RETURN QUERY SELECT v_stored.content_hash, v_stored.inserted, v_stored.updated, v_stored.ignored, v_stored.quarantined;
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.begin_batch(text, regclass) IS
+    'First statement of the transaction that stores a batch: no row if it is new; if it was stored before, what the ledger says about it, and nothing may be stored now. Waits for a transaction that is storing it. Raises DP007 if it was for another table. Locks: ROW EXCLUSIVE on dbperf.batch_ledger.';

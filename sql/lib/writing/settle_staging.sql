@@ -1,0 +1,82 @@
+CREATE OR REPLACE FUNCTION dbperf.settle_staging(
+    relation regclass, staging regclass, on_conflict text DEFAULT 'error', key name[] DEFAULT NULL, update_columns name[] DEFAULT NULL, newer name DEFAULT NULL,
+    on_deleted text DEFAULT 'error', max_errors bigint DEFAULT NULL, batch_id text DEFAULT NULL,
+    OUT inserted bigint, OUT updated bigint, OUT ignored bigint, OUT quarantined bigint
+)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_index CONSTANT regclass := CASE WHEN settle_staging.on_conflict <> 'error' THEN dbperf.conflict_index(settle_staging.relation, settle_staging.key) END;
+    v_sequence CONSTANT regclass := pg_catalog.pg_get_serial_sequence(settle_staging.staging::text, 'dbperf_row');
+    v_columns name[]; -- to be updated
+    v_source text;
+    v_ordering text;
+    v_deferred text;
+    v_rows bigint;
+    v_affected bigint;
+    v_before bigint;
+    v_failed boolean := false;
+BEGIN
+    SELECT pg_catalog.array_agg(s.attname ORDER BY s.attnum) INTO v_columns
+    FROM pg_catalog.pg_attribute AS s
+    WHERE s.attrelid = settle_staging.staging AND s.attnum > 0 AND NOT s.attisdropped AND s.attname <> 'dbperf_row'
+      AND s.attname NOT IN (SELECT a.attname FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = v_index);
+    v_columns := coalesce(settle_staging.update_columns, v_columns, '{}');
+    v_source := dbperf.settling_rows(settle_staging.relation, settle_staging.staging, settle_staging.on_conflict, v_index, settle_staging.newer);
+    v_ordering := coalesce((SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum)
+                            FROM pg_catalog.pg_attribute AS a
+                            JOIN pg_catalog.pg_index AS i ON i.indexrelid = a.attrelid AND a.attnum <= i.indnkeyatts
+                            WHERE a.attrelid = v_index) || ', ', '') || 'dbperf_row';
+    EXECUTE pg_catalog.format('ANALYZE %s', settle_staging.staging);
+    EXECUTE pg_catalog.format('SELECT pg_catalog.count(*) FROM %s', settle_staging.staging) INTO v_rows;
+    IF settle_staging.on_deleted = 'revive' AND dbperf.has_soft_delete(settle_staging.relation) THEN
+        PERFORM dbperf.revive_met(settle_staging.relation, v_index, v_source);
+    END IF;
+
+    quarantined := 0;
+    SELECT pg_catalog.string_agg(pg_catalog.format('%I.%I', n.nspname, k.conname), ', ') INTO v_deferred
+    FROM pg_catalog.pg_constraint AS k JOIN pg_catalog.pg_namespace AS n ON n.oid = k.connamespace
+    WHERE settle_staging.max_errors IS NOT NULL AND k.conrelid = settle_staging.relation AND k.condeferred;
+    IF v_deferred IS NOT NULL THEN -- who is bad must show now, not at COMMIT
+        EXECUTE pg_catalog.format('SET CONSTRAINTS %s IMMEDIATE', v_deferred);
+    END IF;
+    BEGIN
+        v_before := pg_catalog.nextval(v_sequence);
+        EXECUTE dbperf.settling_statement(settle_staging.relation, settle_staging.staging, v_source, v_ordering, settle_staging.on_conflict, v_index, v_columns, settle_staging.newer, settle_staging.on_deleted);
+        GET DIAGNOSTICS v_affected = ROW_COUNT;
+        updated := pg_catalog.nextval(v_sequence) - v_before - 1;
+    EXCEPTION
+        WHEN data_exception OR integrity_constraint_violation OR with_check_option_violation OR program_limit_exceeded OR raise_exception OR SQLSTATE 'DP005' THEN
+            IF settle_staging.max_errors IS NULL THEN
+                RAISE;
+            END IF;
+            v_failed := true;
+    END;
+    IF v_failed THEN
+        EXECUTE pg_catalog.format(
+            'CREATE TEMPORARY TABLE dbperf_settling ON COMMIT DROP AS SELECT pg_catalog.row_number() OVER (ORDER BY %s) AS dbperf_place, s.* FROM (%s) AS s',
+            v_ordering, v_source
+        );
+        CREATE UNIQUE INDEX ON pg_temp.dbperf_settling (dbperf_place);
+        ANALYZE pg_temp.dbperf_settling;
+        SELECT a.affected, a.updated, a.quarantined INTO v_affected, updated, quarantined
+        FROM dbperf.settle_apart(
+            dbperf.settling_statement(
+                settle_staging.relation, settle_staging.staging, 'SELECT * FROM pg_temp.dbperf_settling WHERE dbperf_place BETWEEN $1 AND $2', 'dbperf_place',
+                settle_staging.on_conflict, v_index, v_columns, settle_staging.newer, settle_staging.on_deleted
+            ),
+            settle_staging.staging, settle_staging.relation, (SELECT pg_catalog.count(*) FROM pg_temp.dbperf_settling), settle_staging.max_errors, settle_staging.batch_id
+        ) AS a;
+        DROP TABLE pg_temp.dbperf_settling;
+    END IF;
+    IF v_deferred IS NOT NULL THEN
+        EXECUTE pg_catalog.format('SET CONSTRAINTS %s DEFERRED', v_deferred);
+    END IF;
+    inserted := v_affected - updated;
+    ignored := v_rows - v_affected - quarantined;
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.settle_staging(regclass, regclass, text, name[], name[], name, text, bigint, text) IS
+    'Stores the rows of a staging table, in the order of the key: on_conflict error, ignore or update (of columns, if newer), on_deleted error, keep or revive; with max_errors, bad rows go to dbperf.quarantine. The counts add up to the staged rows. Locks: ROW EXCLUSIVE on the table, FOR UPDATE on the rows that it updates.';

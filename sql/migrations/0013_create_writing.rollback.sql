@@ -1,0 +1,5 @@
+SELECT dbperf.keep_writing();
+
+DROP TABLE IF EXISTS dbperf.quarantine;
+
+DROP TABLE IF EXISTS dbperf.batch_ledger;
