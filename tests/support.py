@@ -115,14 +115,14 @@ def rows_hash(conn: psycopg.Connection, tables: Sequence[str]) -> dict[str, tupl
 def both_apis(name: str) -> list[Callable[..., Any]]:
     """The writer of this name and its twin in `dbperf.aio`, each on a connection of its own that commits when all went well."""
 
-    def sync(dsn: str, *arguments: Any) -> Any:
+    def sync(dsn: str, *arguments: Any, **options: Any) -> Any:
         with psycopg.connect(dsn) as conn:
-            return getattr(package, name)(conn, *arguments)
+            return getattr(package, name)(conn, *arguments, **options)
 
-    def asynchronous(dsn: str, *arguments: Any) -> Any:
+    def asynchronous(dsn: str, *arguments: Any, **options: Any) -> Any:
         async def run() -> Any:
             async with await psycopg.AsyncConnection.connect(dsn) as conn:
-                return await getattr(package.aio, name)(conn, *arguments)
+                return await getattr(package.aio, name)(conn, *arguments, **options)
 
         return asyncio.run(run())
 

@@ -66,6 +66,8 @@ class Quarantine:
 
 def readable(value: Any) -> Any:
     """*value* as JSON has it; what JSON has not, as text."""
+    if type(value).__module__ == "numpy" and value.dtype.kind in "biufSU":
+        value = value.item()
     if value is None or isinstance(value, (bool, int)):
         return value if isinstance(value, bool) or value is None else int(value)
     if isinstance(value, float) and math.isfinite(value):

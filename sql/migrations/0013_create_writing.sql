@@ -1,6 +1,8 @@
--- What writers remember: batches that were stored, and rows that could not be.
--- depends: 0012_rebuild_alert_logs
-CREATE TABLE dbperf.batch_ledger (
+-- What writers remember: batches that were stored, and rows that could not be. Touches no table of anybody else.
+-- IF NOT EXISTS: what stock yoyo alone applied is applied again by dbperf repair and migrate.
+-- bootstrap: true
+-- depends: 0010_create_rebuild
+CREATE TABLE IF NOT EXISTS dbperf.batch_ledger (
     batch_id text NOT NULL,
     target text NOT NULL,
     content_hash text,
@@ -38,7 +40,7 @@ COMMENT ON COLUMN dbperf.batch_ledger.written_at IS 'When its transaction began.
 
 COMMENT ON COLUMN dbperf.batch_ledger.written_by IS 'Role that logged in.';
 
-CREATE TABLE dbperf.quarantine (
+CREATE TABLE IF NOT EXISTS dbperf.quarantine (
     id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
     target text NOT NULL,
     batch_id text,

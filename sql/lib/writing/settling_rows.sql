@@ -4,12 +4,11 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_rows CONSTANT text := pg_catalog.format('SELECT dbperf_row, %s FROM %s', dbperf.settling_source(settling_rows.relation, settling_rows.staging), settling_rows.staging);
     v_missing text;
     v_key record;
 BEGIN
     IF settling_rows.index IS NULL THEN
-        RETURN v_rows;
+        RETURN pg_catalog.format('SELECT * FROM %s', settling_rows.staging);
     END IF;
     SELECT pg_catalog.string_agg(DISTINCT pg_catalog.quote_ident(a.attname), ', ') INTO v_missing
     FROM pg_catalog.pg_depend AS d
@@ -28,7 +27,7 @@ BEGIN
            pg_catalog.concat_ws(' OR ',
                CASE WHEN NOT i.indnullsnotdistinct AND NOT pg_catalog.bool_and(a.attnotnull)
                     THEN pg_catalog.format('pg_catalog.num_nulls(%s) > 0', pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ')) END,
-               pg_catalog.format('(%s) IS NOT TRUE', pg_catalog.pg_get_expr(i.indpred, i.indrelid))
+               '(' || pg_catalog.pg_get_expr(i.indpred, i.indrelid) || ') IS NOT TRUE'
            ) AS apart
     INTO v_key
     FROM pg_catalog.pg_index AS i
@@ -39,8 +38,8 @@ BEGIN
 
     -- rows of one key are settled here, but those that the index does not count as such
     RETURN pg_catalog.format(
-        'SELECT DISTINCT ON (%1$s%2$s) * FROM (%3$s) AS r ORDER BY %1$s%2$s, %4$s dbperf_row %5$s',
-        v_key.columns, ', CASE WHEN ' || nullif(v_key.apart, '') || ' THEN dbperf_row END', v_rows,
+        'SELECT DISTINCT ON (%1$s%2$s) * FROM %3$s ORDER BY %1$s%2$s, %4$s dbperf_row %5$s',
+        v_key.columns, ', CASE WHEN ' || nullif(v_key.apart, '') || ' THEN dbperf_row END', settling_rows.staging,
         pg_catalog.quote_ident(settling_rows.newer) || ' DESC NULLS LAST,', CASE settling_rows.on_conflict WHEN 'ignore' THEN 'ASC' ELSE 'DESC' END
     );
 END

@@ -2,15 +2,13 @@ CREATE OR REPLACE FUNCTION dbperf.settling_statement(
     relation regclass, staging regclass, source text, ordering text, on_conflict text, index regclass, update_columns name[], newer name, on_deleted text
 )
 RETURNS text
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_columns text;
     v_is_identity boolean;
-    v_is_hot CONSTANT boolean := dbperf.has_soft_delete(settling_statement.relation) AND NOT EXISTS (
-        SELECT FROM pg_catalog.pg_trigger AS g WHERE g.tgrelid = settling_statement.relation AND g.tgname = 'dbperf_meet_deleted_key'
-    );
+    v_is_hot CONSTANT boolean := dbperf.has_soft_delete(settling_statement.relation) AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS g WHERE g.tgrelid = settling_statement.relation AND g.tgname = 'dbperf_meet_deleted_key');
     v_key text;
     v_met text;
     v_statement text;
@@ -20,9 +18,9 @@ BEGIN
     FROM pg_catalog.pg_attribute AS s
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = settling_statement.relation AND a.attname = s.attname AND a.attnum > 0
     WHERE s.attrelid = settling_statement.staging AND s.attnum > 0 AND NOT s.attisdropped;
-    v_met := pg_catalog.format('EXISTS (SELECT FROM %s AS m WHERE m.deleted_at IS NOT NULL AND %s)', settling_statement.relation, dbperf.key_equality(settling_statement.index, 'm', 's'));
+    v_met := CASE WHEN settling_statement.index IS NOT NULL THEN pg_catalog.format('EXISTS (SELECT FROM %s AS m WHERE m.deleted_at IS NOT NULL AND %s)', settling_statement.relation, dbperf.key_equality(settling_statement.index, 'm', 's')) END;
     v_statement := pg_catalog.format(
-        'INSERT INTO %s AS t (%s)%s SELECT %2$s FROM (%s) AS s WHERE %s ORDER BY %s', settling_statement.relation, v_columns,
+        'INSERT INTO %1$s AS t (%2$s)%3$s SELECT %2$s FROM (%4$s) AS s WHERE %5$s ORDER BY %6$s', settling_statement.relation, v_columns,
         CASE WHEN v_is_identity THEN ' OVERRIDING SYSTEM VALUE' ELSE '' END, settling_statement.source,
         CASE WHEN settling_statement.index IS NULL OR NOT dbperf.has_soft_delete(settling_statement.relation) THEN 'true'
              WHEN settling_statement.on_deleted = 'keep' THEN 'NOT ' || v_met
@@ -55,7 +53,7 @@ BEGIN
          FROM pg_catalog.unnest(settling_statement.update_columns) WITH ORDINALITY AS u (name, place)),
         CASE WHEN v_is_hot THEN 't.deleted_at IS NOT NULL' ELSE 'false' END,
         CASE settling_statement.on_deleted WHEN 'keep' THEN 'false' ELSE pg_catalog.format('dbperf.refuse_deleted_key(%L::pg_catalog.regclass)', settling_statement.relation) END,
-        coalesce(pg_catalog.format('(t.%1$I IS NULL AND excluded.%1$I IS NOT NULL OR excluded.%1$I > t.%1$I)', settling_statement.newer), 'true'),
+        CASE WHEN settling_statement.newer IS NULL THEN 'true' ELSE pg_catalog.format('(t.%1$I IS NULL AND excluded.%1$I IS NOT NULL OR excluded.%1$I > t.%1$I)', settling_statement.newer) END,
         pg_catalog.pg_get_serial_sequence(settling_statement.staging::text, 'dbperf_row')
     );
 END

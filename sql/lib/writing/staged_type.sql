@@ -10,10 +10,10 @@ BEGIN
             UNION ALL
             SELECT t.oid, t.typtype, t.typbasetype FROM base AS b JOIN pg_catalog.pg_type AS t ON t.oid = b.typbasetype AND b.typtype = 'd'
         )
-        SELECT CASE b.typtype WHEN 'e' THEN 'text'::regtype ELSE b.oid END FROM base AS b WHERE b.typtype <> 'd'
+        SELECT b.oid FROM base AS b WHERE b.typtype <> 'd'
     );
 END
 $$;
 
 COMMENT ON FUNCTION dbperf.staged_type(oid) IS
-    'Type of a staging column: a domain''s base type and an enum''s text, so that the checks of the type come when the row is settled. Locks: none.';
+    'Type of a staging column: of a domain its base type, so that its checks come when the row is settled. Locks: none.';

@@ -1,0 +1,141 @@
+"""batch_id: the same batch again is a no-op that says so, whatever happened to its COMMIT."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+import dbperf
+from dbperf.errors import BatchError, MigrationError
+from tests.support import both_apis
+
+T = dt.datetime(2026, 6, 1, 9, 30)
+
+Copy = Callable[..., dbperf.CopyResult]
+
+NAMES = ["timestamp", "instrument_id", "price"]
+
+
+@pytest.fixture(params=both_apis("copy_rows"), ids=["sync", "async"])
+def copy(request: pytest.FixtureRequest) -> Copy:
+    chosen: Copy = request.param
+    return chosen
+
+
+@pytest.fixture
+def upgraded(upgraded_db: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        yield conn
+
+
+def _ticks(count: int, price: float = 1.5) -> list[tuple[Any, ...]]:
+    return [(T + dt.timedelta(seconds=n), 1, price) for n in range(count)]
+
+
+def _count(conn: psycopg.Connection) -> int:
+    row = conn.execute('SELECT count(*) FROM market_data WHERE price = 1.5 AND "timestamp" >= %s', [T]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_the_same_batch_again(upgraded: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    before = _count(upgraded)
+    first = copy(upgraded_db, "market_data", iter(_ticks(5000)), NAMES, batch_id="b")
+    again = copy(upgraded_db, "market_data", iter(_ticks(5000)), NAMES, batch_id="b")
+    assert (first.inserted, first.duplicate_batch) == (5000, False)
+    assert (again.inserted, again.rows, again.duplicate_batch) == (5000, 5000, True)
+    assert _count(upgraded) == before + 5000
+    with pytest.raises(BatchError, match="other content"):
+        copy(upgraded_db, "market_data", _ticks(5001), NAMES, batch_id="b")
+    with pytest.raises(BatchError, match="for another table"):
+        copy(upgraded_db, "alert_rules", [(1,)], ["instrument_id"], batch_id="b")
+    assert upgraded.execute("SELECT target, rows, inserted FROM dbperf.batch_ledger").fetchall() == [
+        ("public.market_data", 5000, 5000)
+    ]
+
+
+def test_a_batch_that_failed_is_not_known(upgraded: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        copy(upgraded_db, "market_data", [(T, 12345, 1.5)], NAMES, batch_id="b")
+    assert not copy(upgraded_db, "market_data", _ticks(1), NAMES, batch_id="b").duplicate_batch
+
+
+def test_a_retry_waits_for_the_transaction_in_doubt(upgraded: psycopg.Connection, upgraded_db: str) -> None:
+    """What a lost COMMIT leaves: a server process that may still commit. The retry must not pass it by."""
+    before = _count(upgraded)
+    results: list[dbperf.CopyResult] = []
+    with psycopg.connect(upgraded_db) as first:
+        dbperf.copy_rows(first, "market_data", _ticks(10), NAMES, batch_id="b")
+
+        def retry() -> None:
+            with psycopg.connect(upgraded_db) as second:
+                results.append(dbperf.copy_rows(second, "market_data", _ticks(10), NAMES, batch_id="b"))
+
+        thread = threading.Thread(target=retry)
+        thread.start()
+        while not upgraded.execute(
+            "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        ).rowcount:
+            assert thread.is_alive()
+        first.commit()
+        thread.join()
+    assert results[0].duplicate_batch
+    assert _count(upgraded) == before + 10
+
+
+def test_a_savepoint_takes_it_back(upgraded: psycopg.Connection, upgraded_db: str) -> None:
+    with psycopg.connect(upgraded_db) as conn:
+        with conn.transaction(force_rollback=True):
+            dbperf.copy_rows(conn, "market_data", _ticks(10), NAMES, batch_id="b")
+        assert not dbperf.copy_rows(conn, "market_data", _ticks(10), NAMES, batch_id="b").duplicate_batch
+        conn.rollback()
+    assert upgraded.execute("SELECT FROM dbperf.batch_ledger").rowcount == 0
+
+
+def test_partitions_that_are_missing(upgraded: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    upgraded.execute(
+        "UPDATE dbperf.partition_policy SET max_ahead = '3 years' WHERE relation = 'market_data'::regclass"
+    )
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    later = [now + dt.timedelta(days=days) for days in (0, 200, 400)]
+    rows = [(at, 1, 1.5) for at in later]
+    with pytest.raises(psycopg.errors.CheckViolation):
+        copy(upgraded_db, "market_data", rows, NAMES)
+    assert copy(upgraded_db, "market_data", rows, NAMES, ensure_partitions=True).inserted == 3
+    rows.append((dt.datetime(2099, 1, 1), 1, 1.5))
+    with pytest.raises(dbperf.errors.PartitionBoundsError, match="2099"):
+        copy(upgraded_db, "market_data", rows, NAMES, ensure_partitions=True)
+    result = copy(upgraded_db, "market_data", rows, NAMES, ensure_partitions=True, on_error="quarantine")
+    assert (result.inserted, result.quarantined) == (3, 1)
+
+
+def test_instruments_are_touched(upgraded: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    upgraded.execute("UPDATE instruments SET last_tick = NULL, last_price = NULL")
+    rows = [(T + dt.timedelta(seconds=n), 1 + n % 2, 10 + n) for n in range(10)]
+    copy(upgraded_db, "market_data", rows, NAMES, touch_instruments=True)
+    copy(upgraded_db, "market_data", [(T, 1, 99.0)], NAMES, touch_instruments=True)  # older than what is there
+    touched = upgraded.execute(
+        "SELECT id, last_tick, last_price FROM instruments WHERE last_tick IS NOT NULL ORDER BY id"
+    )
+    assert touched.fetchall() == [(1, T + dt.timedelta(seconds=8), 18), (2, T + dt.timedelta(seconds=9), 19)]
+
+
+def test_progress(upgraded: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    seen: list[dbperf.Progress] = []
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        yield from _ticks(60_000)
+
+    result = copy(upgraded_db, "market_data", rows(), NAMES, progress=seen.append)
+    assert [p.rows for p in seen] == sorted(p.rows for p in seen)
+    assert all(0 < p.rows <= result.rows and p.bytes <= result.bytes and p.rate > 0 for p in seen)
+
+
+def test_without_migrations(legacy_db: str) -> None:
+    with psycopg.connect(legacy_db) as conn, pytest.raises(MigrationError, match="run dbperf migrate"):
+        dbperf.copy_rows(conn, "market_data", _ticks(1), NAMES, batch_id="b")

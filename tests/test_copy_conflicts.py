@@ -1,0 +1,191 @@
+"""on_conflict: true counts, duplicates within a batch, soft-deleted rows, and writers that do not deadlock."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors as pg_errors
+
+import dbperf
+from dbperf.errors import UsageError
+from tests.support import both_apis
+
+T = dt.datetime(2026, 7, 1, 9, 30)
+
+Copy = Callable[..., dbperf.CopyResult]
+
+
+@pytest.fixture(params=both_apis("copy_rows"), ids=["sync", "async"])
+def copy(request: pytest.FixtureRequest) -> Copy:
+    chosen: Copy = request.param
+    return chosen
+
+
+@pytest.fixture(params=["ordinary", "partitioned"])
+def bars(request: pytest.FixtureRequest, upgraded_db: str) -> Iterator[psycopg.Connection]:
+    """A table of bars with the natural key, partitioned or not."""
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        columns = (
+            '(instrument_id integer, "timestamp" timestamp, close double precision, volume integer, seen timestamp'
+        )
+        if request.param == "ordinary":
+            conn.execute(f'CREATE TABLE bar {columns}, PRIMARY KEY ("timestamp", instrument_id))'.encode())
+        else:
+            conn.execute(
+                f'CREATE TABLE bar {columns}, PRIMARY KEY ("timestamp", instrument_id)) PARTITION BY RANGE ("timestamp")'.encode()
+            )
+            for month in (7, 8):
+                conn.execute(
+                    f"CREATE TABLE bar_{month} PARTITION OF bar FOR VALUES FROM ('2026-{month}-01') TO ('2026-{month + 1}-01')".encode()
+                )
+        yield conn
+
+
+def _bar(minute: int, close: float, instrument: int = 1, **more: Any) -> dict[str, Any]:
+    return {"instrument_id": instrument, "timestamp": T + dt.timedelta(minutes=minute), "close": close, **more}
+
+
+def _counts(result: dbperf.CopyResult) -> tuple[int, int, int, int]:
+    assert result.rows == result.inserted + result.updated + result.ignored + result.quarantined
+    return result.rows, result.inserted, result.updated, result.ignored
+
+
+def _closes(conn: psycopg.Connection) -> list[float]:
+    return [close for (close,) in conn.execute('SELECT close FROM bar ORDER BY "timestamp", instrument_id')]
+
+
+def test_ignore_and_update(bars: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    assert _counts(copy(upgraded_db, "bar", [_bar(n, n) for n in range(3)])) == (3, 3, 0, 0)
+    more = [_bar(2, 20), _bar(3, 30), _bar(60 * 24 * 31, 40)]
+    assert _counts(copy(upgraded_db, "bar", more, on_conflict="ignore")) == (3, 2, 0, 1)
+    assert _closes(bars) == [0, 1, 2, 30, 40]
+    assert _counts(copy(upgraded_db, "bar", [_bar(0, 5), _bar(9, 9)], on_conflict="update")) == (2, 1, 1, 0)
+    assert _closes(bars) == [5, 1, 2, 30, 9, 40]
+    with pytest.raises(pg_errors.UniqueViolation):
+        copy(upgraded_db, "bar", [_bar(0, 5)])
+
+
+def test_duplicates_within_a_batch(bars: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    rows = [_bar(0, 1), _bar(0, 2), _bar(1, 3), _bar(0, 4)]
+    assert _counts(copy(upgraded_db, "bar", rows, on_conflict="ignore")) == (4, 2, 0, 2)
+    assert _closes(bars) == [1, 3]
+    assert _counts(copy(upgraded_db, "bar", rows, on_conflict="update")) == (4, 0, 2, 2)
+    assert _closes(bars) == [4, 3]
+
+
+def test_only_if_newer_and_chosen_columns(bars: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    copy(upgraded_db, "bar", [_bar(0, 1, volume=1, seen=T), _bar(1, 1, volume=1, seen=None)])
+    late, later = T + dt.timedelta(1), T + dt.timedelta(2)
+    rows = [_bar(0, 9, volume=9, seen=later), _bar(0, 8, volume=8, seen=late), _bar(1, 7, volume=7, seen=T)]
+    options = {"on_conflict": "update", "newer": "seen", "update": ["close", "seen"]}
+    assert _counts(copy(upgraded_db, "bar", rows, **options)) == (3, 0, 2, 1)
+    assert bars.execute('SELECT close, volume, seen FROM bar ORDER BY "timestamp"').fetchall() == [
+        (9, 1, later),
+        (7, 1, T),
+    ]
+    assert _counts(copy(upgraded_db, "bar", rows, **options)) == (3, 0, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"on_conflict": "update", "key": ["close"]}, "no unique index of public.bar"),
+        ({"on_conflict": "update", "newer": "nothing"}, "nothing"),
+        ({"on_conflict": "update", "update": ["nothing"]}, "nothing"),
+    ],
+)
+def test_keys_that_are_none(bars: psycopg.Connection, options: Any, words: str) -> None:
+    with pytest.raises(psycopg.Error, match=words), bars.transaction():
+        dbperf.copy_rows(bars, "bar", [_bar(0, 1)], **options)
+    assert _closes(bars) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"on_conflict": "replace"}, {"key": ["a"]}, {"on_conflict": "ignore", "newer": "a"},
+        {"on_conflict": "ignore", "key": "a"}, {"max_errors": 3}, {"batch_id": ""},
+        {"on_error": "quarantine", "max_errors": -1}, {"on_deleted": "keep"},
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be_meant(conn: psycopg.Connection, options: Any) -> None:
+    with pytest.raises(UsageError):
+        dbperf.copy_rows(conn, "market_data", [], **options)
+
+
+def test_partial_nullable_and_generated(upgraded_db: str) -> None:
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("CREATE TYPE side AS ENUM ('buy', 'sell')")
+        conn.execute("CREATE DOMAIN size AS integer CHECK (VALUE > 0)")
+        conn.execute(
+            "CREATE TABLE trade (n bigint GENERATED ALWAYS AS IDENTITY, venue text, number integer, side side, size size,"
+            " live boolean DEFAULT true, twice integer GENERATED ALWAYS AS (number * 2) STORED)"
+        )
+        conn.execute("CREATE UNIQUE INDEX ON trade (venue, number) WHERE live")
+        names = ["venue", "number", "side", "size", "live"]
+        rows = [
+            ("x", 1, "buy", 1, True),
+            ("x", 1, "sell", 2, False),
+            ("x", 1, "sell", 3, False),
+            ("x", 1, "sell", 4, True),
+        ]
+        options: Any = {"on_conflict": "update", "key": ["number", "venue"]}
+        assert _counts(dbperf.copy_rows(conn, "trade", rows, names, **options)) == (4, 3, 0, 1)
+        assert _counts(dbperf.copy_rows(conn, "trade", rows, names, **options)) == (4, 2, 1, 1)
+        assert conn.execute("SELECT size FROM trade ORDER BY n").fetchall() == [(2,), (3,), (4,), (2,), (3,)]
+        with pytest.raises(psycopg.Error, match=r"lacks columns.*live"):
+            dbperf.copy_rows(conn, "trade", [("x", 1)], ["venue", "number"], **options)
+        conn.execute("CREATE UNIQUE INDEX ON trade (side, venue) WHERE number IS NULL")  # a full one goes first
+        conn.execute("DELETE FROM trade")
+        conn.execute("CREATE UNIQUE INDEX ON trade (venue, side)")
+        nulls = [(None, "buy", 1), (None, "buy", 2), ("x", "buy", 3), ("x", "buy", 4)]
+        options["key"] = ["venue", "side"]
+        assert _counts(dbperf.copy_rows(conn, "trade", nulls, ["venue", "side", "size"], **options)) == (4, 3, 0, 1)
+
+
+@pytest.mark.parametrize("hot", [True, False], ids=["hot", "not hot"])
+def test_deleted_rows(bars: psycopg.Connection, upgraded_db: str, copy: Copy, hot: bool) -> None:
+    bars.execute("SELECT dbperf.enable_soft_delete('bar', hot => %s)", [hot])
+    copy(upgraded_db, "bar", [_bar(n, n) for n in range(3)])
+    bars.execute("DELETE FROM bar WHERE close = 1")
+    rows = [_bar(1, 10), _bar(2, 20)]
+    for mode in ("ignore", "update"):
+        with pytest.raises(pg_errors.UniqueViolation):
+            copy(upgraded_db, "bar", rows, on_conflict=mode)
+    assert _counts(copy(upgraded_db, "bar", rows, on_conflict="ignore", on_deleted="keep")) == (2, 0, 0, 2)
+    assert _counts(copy(upgraded_db, "bar", rows, on_conflict="update", on_deleted="keep")) == (2, 0, 1, 1)
+    assert [row[0] for row in bars.execute("SELECT close FROM bar_active ORDER BY 1")] == [0, 20]
+    assert _counts(copy(upgraded_db, "bar", rows, on_conflict="update", on_deleted="revive")) == (2, 0, 2, 0)
+    assert [row[0] for row in bars.execute("SELECT close FROM bar_active ORDER BY 1")] == [0, 10, 20]
+
+
+def test_eight_writers_on_the_same_keys(bars: psycopg.Connection, upgraded_db: str, rng: random.Random) -> None:
+    """Whatever the order of their rows, and whether they ignore or update: nobody deadlocks, and the counts are true."""
+    rounds, failures, inserted = 12, list[str](), list[int]()
+    start = threading.Barrier(8)
+
+    def write(number: int, seed: int) -> None:
+        own = random.Random(seed)
+        try:
+            with psycopg.connect(upgraded_db, autocommit=True) as conn:
+                start.wait()
+                for _ in range(rounds):
+                    rows = [_bar(own.randrange(200), number, own.randrange(3)) for _ in range(150)]
+                    mode = own.choice(["ignore", "update"])
+                    inserted.append(dbperf.copy_rows(conn, "bar", rows, on_conflict=mode).inserted)  # type: ignore[arg-type]
+        except psycopg.Error as error:
+            failures.append(str(error))
+
+    threads = [threading.Thread(target=write, args=(number, rng.random())) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert bars.execute("SELECT count(*) FROM bar").fetchone() == (sum(inserted),)

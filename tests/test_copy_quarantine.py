@@ -1,0 +1,149 @@
+"""on_error="quarantine": every bad row is found and kept, every good one is stored, whatever is wrong."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import dbperf
+from dbperf.errors import BadRowsError
+from tests.support import both_apis
+
+Copy = Callable[..., dbperf.CopyResult]
+
+NAMES = ["number", "parent", "side", "size", "note", "at", "data"]
+
+
+@pytest.fixture(params=both_apis("copy_rows"), ids=["sync", "async"])
+def copy(request: pytest.FixtureRequest) -> Copy:
+    chosen: Copy = request.param
+    return chosen
+
+
+@pytest.fixture
+def trades(upgraded_db: str) -> Iterator[psycopg.Connection]:
+    """Everything that a row can be wrong in: keys, deferred ones, checks, domains, enums, lengths, triggers, bounds."""
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("CREATE TYPE side AS ENUM ('buy', 'sell')")
+        conn.execute("CREATE DOMAIN size AS integer CHECK (VALUE > 0)")
+        conn.execute("CREATE TABLE parent (id integer PRIMARY KEY)")
+        conn.execute("INSERT INTO parent VALUES (1), (2)")
+        conn.execute(
+            "CREATE TABLE trade (number integer, parent integer REFERENCES parent DEFERRABLE INITIALLY DEFERRED, side side,"
+            " size size, note varchar(5), at date NOT NULL CHECK (at <> '2026-01-13'), data jsonb, UNIQUE (number, at))"
+            " PARTITION BY RANGE (at)"
+        )
+        conn.execute("CREATE TABLE trade_2026 PARTITION OF trade FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')")
+        conn.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$BEGIN IF NEW.number = 666 THEN RAISE 'not this one'; END IF; RETURN NEW; END$$"
+        )
+        conn.execute("CREATE TRIGGER refuse BEFORE INSERT ON trade FOR EACH ROW EXECUTE FUNCTION refuse()")
+        yield conn
+
+
+def _row(number: int, **changes: Any) -> tuple[Any, ...]:
+    row = {"number": number, "parent": 1, "side": "buy", "size": 1, "note": "a", "at": dt.date(2026, 1, 2), "data": {}}
+    return tuple((row | changes).values())
+
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "a key without its parent": ({"parent": 9}, "23503"),
+    "no such label": ({"side": "hold"}, "22P02"),
+    "the domain's check": ({"size": 0}, "23514"),
+    "too long": ({"note": "abcdef"}, "22001"),
+    "NULL": ({"at": None}, "23514"),
+    "a check": ({"at": dt.date(2026, 1, 13)}, "23514"),
+    "no partition": ({"at": dt.date(2031, 1, 1)}, "23514"),
+    "a trigger": ({"number": 666}, "P0001"),
+    "a key twice": ({"number": 0}, "23505"),
+    "an integer": ({"parent": 2**40}, "22000"),
+    "another type": ({"note": 5}, "22000"),
+    "a zero character": ({"note": "a\0"}, "22000"),
+    "JSON": ({"data": {"x": float("nan")}}, "22000"),
+}
+
+
+def _quarantine(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
+    return conn.execute("SELECT row_number, sqlstate FROM dbperf.quarantine ORDER BY row_number").fetchall()
+
+
+@pytest.mark.parametrize("on_conflict", ["error", "ignore"])
+def test_every_kind_of_bad_row(trades: psycopg.Connection, upgraded_db: str, copy: Copy, on_conflict: str) -> None:
+    rows, wanted = [_row(n) for n in range(500)], []
+    for place, (changes, sqlstate) in enumerate(BAD.values()):
+        if on_conflict == "ignore" and sqlstate == "23505":
+            continue
+        rows.insert(7 + place * 37, _row(**{"number": 5000 + place} | changes))
+        wanted.append(sqlstate)
+    key = {"on_conflict": "ignore", "key": ["number", "at"]} if on_conflict == "ignore" else {}
+    result = copy(upgraded_db, "trade", rows, NAMES, on_error="quarantine", batch_id="b1", **key)
+    assert (result.rows, result.inserted, result.quarantined) == (len(rows), 500, len(wanted))
+    found = _quarantine(trades)
+    places = [n for n, row in enumerate(rows, 1) if row[0] >= 5000 or row[0] == 666 or (row[0] == 0 and n > 1)]
+    assert [number for number, _ in found] == places
+    assert sorted(sqlstate for _, sqlstate in found) == sorted(wanted)
+    assert trades.execute("SELECT count(*), count(DISTINCT number) FROM trade").fetchone() == (500, 500)
+    kept = trades.execute(
+        "SELECT target, batch_id, reason, row_data FROM dbperf.quarantine WHERE sqlstate = '23503'"
+    ).fetchone()
+    assert kept is not None
+    assert kept[:2] == ("public.trade", "b1")
+    assert 'Key (parent)=(9) is not present in table "parent"' in kept[2]
+    assert kept[3]["parent"] == 9
+
+
+def test_the_budget(trades: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    rows = [_row(n, parent=1 + 8 * (n % 10 == 3)) for n in range(100)]
+    with pytest.raises(BadRowsError, match="more than 9 rows"):
+        copy(upgraded_db, "trade", rows, NAMES, on_error="quarantine", max_errors=9)
+    with pytest.raises(BadRowsError, match="more than 9 rows"):
+        copy(
+            upgraded_db, "trade", [(*row[:4], 5, *row[5:]) for row in rows], NAMES, on_error="quarantine", max_errors=9
+        )
+    assert trades.execute("SELECT count(*) FROM trade").fetchone() == (0,)
+    assert _quarantine(trades) == []
+    assert copy(upgraded_db, "trade", rows, NAMES, on_error="quarantine", max_errors=10).quarantined == 10
+    assert len(_quarantine(trades)) == 10
+
+
+def test_deferred_keys_are_deferred_again(trades: psycopg.Connection) -> None:
+    with trades.transaction():
+        dbperf.copy_rows(trades, "trade", [_row(1), _row(2, parent=9)], NAMES, on_error="quarantine")
+        trades.execute("INSERT INTO trade (number, parent, at) VALUES (3, 7, '2026-02-02')")
+        trades.execute("INSERT INTO parent VALUES (7)")
+    assert trades.execute("SELECT number FROM trade ORDER BY 1").fetchall() == [(1,), (3,)]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(bad=st.sets(st.integers(0, 299)), size=st.integers(1, 300))
+def test_any_rows_may_be_bad(trades: psycopg.Connection, bad: set[int], size: int) -> None:
+    with trades.transaction(force_rollback=True):
+        rows = [
+            _row(n, size=0 if n in bad and n % 2 else 1, note=5 if n in bad and not n % 2 else "a") for n in range(size)
+        ]
+        result = dbperf.copy_rows(trades, "trade", rows, NAMES, on_error="quarantine")
+        wanted = sorted(n + 1 for n in bad if n < size)
+        assert [number for number, _ in _quarantine(trades)] == wanted
+        assert (result.inserted, result.quarantined) == (size - len(wanted), len(wanted))
+
+
+def test_arrays_and_frames(trades: psycopg.Connection) -> None:
+    numbers = np.arange(20_000) + 1000
+    numbers[[5, 12_000]] = 2**40
+    columns = {"number": numbers, "at": np.full(20_000, np.datetime64("2026-03-01"))}
+    for name, data in (("copy_columns", columns), ("copy_arrow", pa.table(columns))):
+        with trades.transaction(force_rollback=True):
+            result = getattr(dbperf, name)(trades, "trade", data, on_error="quarantine")
+            assert (result.inserted, result.quarantined) == (19_998, 2)
+            assert _quarantine(trades) == [(6, "22000"), (12_001, "22000")]
+            row = trades.execute("SELECT row_data FROM dbperf.quarantine ORDER BY id").fetchone()
+            assert row == ({"number": 2**40, "at": "2026-03-01"},)
