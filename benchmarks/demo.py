@@ -76,12 +76,8 @@ def alternate(
     before: psycopg.Connection, after: psycopg.Connection, rounds: int, measure: Callable[[psycopg.Connection], float]
 ) -> tuple[float, float]:
     """Medians of *measure* on both sides, taken in turn."""
-    taken: tuple[list[float], list[float]] = ([], [])
-    for number in range(rounds):
-        pair = list(zip((before, after), taken, strict=True))
-        for conn, times in pair if number % 2 else reversed(pair):
-            times.append(measure(conn))
-    return statistics.median(taken[0]), statistics.median(taken[1])
+    taken = workload.in_turn((before, after), rounds, measure)
+    return statistics.median(taken[before]), statistics.median(taken[after])
 
 
 def query_lines(before: psycopg.Connection, after: psycopg.Connection) -> list[Line]:

@@ -128,11 +128,8 @@ def _rows(start: dt.datetime, count: int) -> list[workload.Values]:
     return [(start + step * n, 1 + n % 20, price + n % 97, *quote) for n in range(count)]
 
 
-def _in_turn(sides: dict[str, psycopg.Connection], rounds: int, measure: Callable[[str], float]) -> dict[str, float]:
-    taken: dict[str, list[float]] = {name: [] for name in sides}
-    for number in range(rounds):
-        for name in list(sides)[:: 1 if number % 2 else -1]:
-            taken[name].append(measure(name))
+def _medians(sides: dict[str, psycopg.Connection], rounds: int, measure: Callable[[str], float]) -> dict[str, float]:
+    taken = workload.in_turn(sides, rounds, measure)
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
@@ -147,8 +144,8 @@ def _queries(sides: dict[str, psycopg.Connection], name: str, values: dict[str, 
         workload.run(sides[side], texts[side], values[side])
         return (time.perf_counter() - started) * 1000
 
-    _in_turn(sides, workload.WARM_UP, measure)
-    return _in_turn(sides, QUERY_ROUNDS, measure)
+    _medians(sides, workload.WARM_UP, measure)
+    return _medians(sides, QUERY_ROUNDS, measure)
 
 
 def _copy(sides: dict[str, psycopg.Connection], count: int) -> dict[str, float]:
@@ -160,7 +157,7 @@ def _copy(sides: dict[str, psycopg.Connection], count: int) -> dict[str, float]:
         dbperf.copy_rows(sides[side], "market_data", rows, workload.TICK_COLUMNS)
         return count / (time.perf_counter() - started)
 
-    return _in_turn(sides, COPY_ROUNDS, measure)
+    return _medians(sides, COPY_ROUNDS, measure)
 
 
 def _show(words: str, unit: str, figures: dict[str, float], over: str, under: str) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -90,6 +90,24 @@ def median_ms(conn: psycopg.Connection, query: str, values: dict[str, Any], repe
         if number >= WARM_UP:
             times.append(time.perf_counter() - started)
     return statistics.median(times) * 1000
+
+
+Side = TypeVar("Side", bound=Hashable)
+Figure = TypeVar("Figure")
+
+
+def in_turn(sides: Iterable[Side], rounds: int, measure: Callable[[Side], Figure]) -> dict[Side, list[Figure]]:
+    """What *measure* gives for each side in each round, to and fro: a machine whose speed drifts slows all alike."""
+    taken: dict[Side, list[Figure]] = {side: [] for side in sides}
+    for number in range(rounds):
+        for side in list(taken)[:: 1 if number % 2 else -1]:
+            taken[side].append(measure(side))
+    return taken
+
+
+def median_ratio(over: Sequence[float], under: Sequence[float]) -> float:
+    """Of the rounds of two sides."""
+    return statistics.median(a / b for a, b in zip(over, under, strict=True))
 
 
 Values = tuple[Any, ...]

@@ -1,0 +1,234 @@
+"""The writers beside the libraries that people use today, what migrated tables take beside legacy ones, and memory.
+
+Everything is measured in turn, round by round, and compared by medians of one run: absolute rates drift.
+``BENCH_PEER_ROWS`` (200,000) go into a bare heap, ``BENCH_PEER_TICKS`` (100,000) into ``market_data`` of
+``BENCH_TICKS`` (1,000,000), ``BENCH_MEMORY_ROWS`` (20,000,000) come from a generator.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from importlib import metadata
+
+import numpy as np
+import psycopg
+import pytest
+from psycopg import sql
+
+import dbperf
+from benchmarks import memory, peers, workload
+from benchmarks.conftest import Pair
+from dbperf.server import Server, default_home
+
+ROWS = int(os.environ.get("BENCH_PEER_ROWS", "200_000"))
+TICKS = int(os.environ.get("BENCH_PEER_TICKS", "100_000"))
+MEMORY_ROWS = int(os.environ.get("BENCH_MEMORY_ROWS", "20_000_000"))
+ROUNDS = 9
+DATABASE = "dbperf_bench_peers"
+
+#: Client CPU in µs a row that is enough, whatever the peers need; those without one have to need less than a peer.
+ENOUGH = {"dbperf copy_columns": 0.10, "dbperf copy_arrow": 0.15}
+FLAT = 50_000_000
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """Of a database with the bare heap."""
+    server = Server(default_home())
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(DATABASE))
+    with psycopg.connect(server.start(), autocommit=True) as admin:
+        admin.execute(drop)
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+        with psycopg.connect(server.url(DATABASE), autocommit=True) as conn:
+            conn.execute(peers.CREATE.encode())
+        yield server.url(DATABASE)
+        admin.execute(drop)
+
+
+# -- beside the peers ------------------------------------------------------------------
+
+
+@dataclass
+class Report:
+    """µs a row, of each round: client CPU, and from call to commit; why the others did not run."""
+
+    cpu: dict[str, list[float]] = field(default_factory=dict)
+    wall: dict[str, list[float]] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+
+    def best_peer(self, taken: dict[str, list[float]], *, by_row: bool | None = None) -> str:
+        """The name of the one with the lowest median, of those that take Python rows, or of all."""
+        names = [way.name for way in peers.PEERS if way.name in taken and by_row in (None, way.by_row)]
+        return min(names, key=lambda name: statistics.median(taken[name]))
+
+
+@pytest.fixture(scope="module")
+def report(url: str) -> Report:
+    made = Report()
+    writers: dict[str, tuple[peers.Write, int]] = {}
+    rows: dict[float, peers.Rows] = {}
+    with psycopg.connect(url, autocommit=True) as conn, ExitStack() as stack:
+        for way in (*peers.OURS, peers.SENDING, *peers.PEERS):
+            part = rows.setdefault(way.share, peers.Rows(int(ROWS * way.share)))
+            try:
+                write = stack.enter_context(way.opened(url, part))
+                write()
+            except Exception as error:  # whatever keeps a peer from running is its line of the report
+                if way in peers.OURS:
+                    raise
+                made.absent[way.name] = f"{type(error).__name__}: {error}"
+                continue
+            stored = conn.execute(f"SELECT count(*), sum(low_price) FROM {peers.TABLE}".encode()).fetchone()
+            assert stored == (part.count, part.columns["low_price"].sum()), way.name
+            conn.execute(f"TRUNCATE {peers.TABLE}".encode())
+            writers[way.name] = (write, part.count)
+
+        def measure(name: str) -> tuple[float, float]:
+            write, count = writers[name]
+            conn.execute(f"TRUNCATE {peers.TABLE}".encode())
+            cpu, wall = time.process_time(), time.perf_counter()
+            write()
+            return (time.process_time() - cpu) / count * 1e6, (time.perf_counter() - wall) / count * 1e6
+
+        gc.collect()
+        gc.freeze()  # a million values of the others are no part of what one writer costs
+        for name, taken in workload.in_turn(writers, ROUNDS, measure).items():
+            made.cpu[name], made.wall[name] = ([*figures] for figures in zip(*taken, strict=True))
+        gc.unfreeze()
+        _print(made, conn)
+    return made
+
+
+def _print(made: Report, conn: psycopg.Connection) -> None:
+    shown = []
+    for of, distribution in peers.DISTRIBUTIONS.items():
+        if any(way.name in made.cpu for way in peers.PEERS if way.of == of):
+            shown.append(f"{of} {metadata.version(distribution)}")
+    server = conn.info.parameter_status("server_version")
+    print(f"\nPostgreSQL {server}, {os.cpu_count()} processors, {ROWS:,} rows of 11 columns, {ROUNDS} rounds, medians")
+    print(f"{len(shown)} of {len(peers.DISTRIBUTIONS)} peers ran: {', '.join(shown)}")
+    for name, reason in made.absent.items():
+        print(f"did not run: {name}: {reason}")
+    print(f"{'':40}{'client CPU':>12}{'end to end':>12}  µs a row")
+    for name in sorted(made.cpu, key=lambda name: statistics.median(made.cpu[name])):
+        print(f"{name:40}{statistics.median(made.cpu[name]):12.2f}{statistics.median(made.wall[name]):12.2f}")
+
+
+def test_no_client_computes_less(report: Report) -> None:
+    failures = []
+    for way in peers.OURS:
+        best = "asyncpg copy_records_to_table" if way.by_row else report.best_peer(report.cpu)
+        ours, ratio = statistics.median(report.cpu[way.name]), np.inf
+        if best in report.cpu:
+            ratio = workload.median_ratio(report.cpu[way.name], report.cpu[best])
+        print(f"client CPU: {way.name} {ours:.2f} µs a row, {ratio:.2f} × {best}")
+        if ours > ENOUGH.get(way.name, 0) and ratio > 1:
+            failures.append(f"{way.name}: {ours:.2f} µs, {ratio:.2f} × {best}")
+    assert not failures
+
+
+def test_nobody_is_faster_end_to_end(report: Report) -> None:
+    """Beyond the noise: the quartiles of the best peer's own rounds, apart from each other, beside its median.
+
+    The writers of columns meet all peers, the writer of Python rows those that take them.
+    """
+    failures = []
+    for way in peers.OURS:
+        best = report.best_peer(report.wall, by_row=way.by_row or None)
+        low, middle, high = statistics.quantiles(report.wall[best], n=4)
+        noise = (high - low) / middle
+        ratio = workload.median_ratio(report.wall[way.name], report.wall[best])
+        print(f"end to end: {way.name} {ratio:.2f} × {best} (noise {noise:.2f})")
+        if ratio > 1 + noise:
+            failures.append(f"{way.name}: {ratio:.2f} × {best}, noise {noise:.2f}")
+    assert not failures
+
+
+# -- beside the legacy table -----------------------------------------------------------
+
+
+def _encoded(conn: psycopg.Connection, options: str) -> bytes:
+    """The ticks as the legacy table's COPY reads them: what the server takes, whatever encodes it."""
+    names = ", ".join(workload.TICK_COLUMNS)
+    conn.execute("CREATE TEMPORARY TABLE batch AS SELECT * FROM market_data WITH NO DATA")
+    dbperf.copy_rows(conn, "batch", workload.ticks(TICKS), workload.TICK_COLUMNS)
+    with conn.cursor() as cursor, cursor.copy(f"COPY batch ({names}) TO STDOUT {options}".encode()) as copy:
+        data = b"".join(copy)
+    conn.execute("DROP TABLE batch")
+    return data
+
+
+def _columns() -> dict[str, np.ndarray]:
+    """The same ticks for the migrated table: prices as double precision."""
+    values = dict(zip(workload.TICK_COLUMNS, zip(*workload.ticks(TICKS), strict=True), strict=True))
+    dtypes = {"timestamp": "M8[us]", "integer": "i4", "double precision": "f8"}
+    return {name: np.array(each, dtypes[peers.kind(name)]) for name, each in values.items()}
+
+
+def _copy(conn: psycopg.Connection, options: str, data: bytes) -> None:
+    names = ", ".join(workload.TICK_COLUMNS)
+    with conn.cursor() as cursor, cursor.copy(f"COPY market_data ({names}) FROM STDIN {options}".encode()) as copy:
+        copy.write(data)
+
+
+def test_migrated_ticks_take_more(pair: Pair) -> None:
+    """Rows a second: `dbperf.copy_columns` into the migrated table, over what is done with the legacy one."""
+    binary, text = (_encoded(pair.before, options) for options in ("(FORMAT BINARY)", ""))
+    columns, few = _columns(), list(workload.ticks(min(TICKS, 5_000)))
+    halves = [{name: each[half] for name, each in columns.items()} for half in np.split(np.arange(TICKS), [TICKS // 2])]
+
+    with psycopg.connect(pair.after.info.dsn, autocommit=True) as second, ThreadPoolExecutor() as pool:
+
+        def both() -> None:
+            list(pool.map(dbperf.copy_columns, (pair.after, second), ["market_data"] * 2, halves))
+
+        #: What is done, with how many rows, and how many times as many the migrated table has to take.
+        sides: dict[str, tuple[Callable[[], object], int, float]] = {
+            "legacy, the same binary COPY": (lambda: _copy(pair.before, "(FORMAT BINARY)", binary), TICKS, 1.5),
+            "legacy, text COPY": (lambda: _copy(pair.before, "", text), TICKS, 2),
+            "legacy, executemany": (lambda: workload.insert_many(pair.before, few), len(few), 3),
+            "legacy, one committed INSERT each": (lambda: workload.insert_committed(pair.before, few[:500]), 500, 50),
+            "migrated, two connections": (both, TICKS, 1 / 1.4),
+            "migrated": (lambda: dbperf.copy_columns(pair.after, "market_data", columns), TICKS, 1),
+        }
+
+        def measure(side: str) -> float:
+            work, count, _ = sides[side]
+            started = time.perf_counter()
+            work()
+            return count / (time.perf_counter() - started)
+
+        taken = workload.in_turn(sides, ROUNDS, measure)
+
+    failures = []
+    for side, (_, _, promise) in sides.items():
+        ratio = workload.median_ratio(taken["migrated"], taken[side])
+        print(f"{side:36}{statistics.median(taken[side]):12,.0f} /s   migrated {ratio:.2f} × as many ({promise:.2f})")
+        if ratio > promise if promise < 1 else ratio < promise:
+            failures.append(f"{side}: {ratio:.2f} instead of {promise:.2f}")
+    assert not failures
+
+
+# -- memory ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", memory.SOURCES)
+def test_memory_is_flat(url: str, source: str) -> None:
+    peaks = []
+    for rows in (MEMORY_ROWS // 20, MEMORY_ROWS):
+        with psycopg.connect(url, autocommit=True) as conn:
+            conn.execute(f"TRUNCATE {peers.TABLE}".encode())
+        command = [sys.executable, "-m", "benchmarks.memory", source, str(rows), url]
+        started = time.perf_counter()
+        peaks.append(int(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+        print(f"{source}: {rows:,} rows in {time.perf_counter() - started:.0f} s, at most {peaks[-1] / 1e6:.0f} MB")
+    assert abs(peaks[1] - peaks[0]) <= FLAT
