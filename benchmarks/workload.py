@@ -113,11 +113,11 @@ def median_ratio(over: Sequence[float], under: Sequence[float]) -> float:
 Values = tuple[Any, ...]
 
 
-def ticks(count: int, instruments: int = 20) -> Iterator[Values]:
-    """Yield *count* new ticks in the order of time, after the newest plausible one."""
+def ticks(count: int, instruments: int = 20, first: int = 0) -> Iterator[Values]:
+    """Yield *count* new ticks in the order of time, after the newest plausible one and *first* others."""
     start = dt.datetime.fromisoformat(legacy.NOW)
     price = Decimal("4321.2500")
-    for number in range(count):
+    for number in range(first, first + count):
         at = start + dt.timedelta(milliseconds=3 * number)
         shifted = price + Decimal(number % 97) / 4
         quote = (shifted, 1 + number % 250, shifted - 1, shifted + 1, 5, 7, price, shifted + 2, price - 2)
