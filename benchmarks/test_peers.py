@@ -1,8 +1,9 @@
 """The writers beside the libraries that people use today, what migrated tables take beside legacy ones, and memory.
 
 Everything is measured in turn, round by round, and compared by medians of one run: absolute rates drift.
-``BENCH_PEER_ROWS`` (200,000) go into a bare heap, ``BENCH_PEER_TICKS`` (100,000) into ``market_data`` of
-``BENCH_TICKS`` (1,000,000), ``BENCH_MEMORY_ROWS`` (20,000,000) come from a generator.
+``BENCH_PEER_ROWS`` (200,000) go into a bare heap, ``BENCH_PEER_TICKS`` (50,000) into ``market_data`` of
+``BENCH_TICKS`` (1,000,000), ``BENCH_MEMORY_ROWS`` (5,000,000; the promise is for 20,000,000) and a twentieth of them
+come from a generator.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ from benchmarks.conftest import Pair
 from dbperf.server import Server, default_home
 
 ROWS = int(os.environ.get("BENCH_PEER_ROWS", "200_000"))
-TICKS = int(os.environ.get("BENCH_PEER_TICKS", "100_000"))
-MEMORY_ROWS = int(os.environ.get("BENCH_MEMORY_ROWS", "20_000_000"))
+TICKS = int(os.environ.get("BENCH_PEER_TICKS", "50_000"))
+MEMORY_ROWS = int(os.environ.get("BENCH_MEMORY_ROWS", "5_000_000"))
 ROUNDS = 9
 DATABASE = "dbperf_bench_peers"
 
