@@ -19,7 +19,6 @@ from psycopg import sql
 from benchmarks import workload
 from dbperf import legacy, load, migrations, rebuild
 from dbperf.errors import DbperfError, sentence
-from dbperf.load.csvfile import CsvFile
 from dbperf.migrations import session
 from dbperf.server import Server, default_home
 
@@ -162,11 +161,12 @@ def delete_line(before: psycopg.Connection, after: psycopg.Connection) -> Line:
 
 
 def load_file(conn: psycopg.Connection, path: Path) -> str:
-    header = [name.lower() for name in CsvFile(path).header]
-    rounded = ("volume",) if "volume" in header else ()
-    options = load.Options("market_data", SYMBOL, create_instrument=True, rounded=rounded)
-    with click.progressbar(length=path.stat().st_size, label=path.name, file=sys.stderr) as bar:
-        return load.load(conn, path, options, bar.update).in_words(path.name)
+    with load.Source(path) as source:
+        header = [name.lower() for name in load.reader_of(source).header]
+        rounded = ("volume",) if "volume" in header else ()
+        options = load.Options("market_data", SYMBOL, create_instrument=True, rounded=rounded)
+        with click.progressbar(length=source.size, label=source.label, file=sys.stderr) as bar:
+            return load.load(conn, source, options, bar.update).in_words(source.label)
 
 
 def table(sections: dict[str, list[Line]]) -> str:
@@ -182,7 +182,8 @@ def run(path: Path) -> None:
     """The whole demonstration."""
     if not path.is_file():
         raise DbperfError(f"there is no file {path}: make demo CSV=/path/to/bars.csv")
-    CsvFile(path)
+    with load.Source(path) as source:
+        load.reader_of(source)  # before anything is made
     started = time.perf_counter()
     server = Server(default_home())
     step(f"dbperf server start, in {server.home.name}/")

@@ -7,7 +7,6 @@ sentence that ends with the remedy; no message ever holds a password.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -125,17 +124,22 @@ class BatchError(DbperfError, psycopg.IntegrityError):
 
 
 class FileError(DbperfError, psycopg.DataError):
-    """A line of a file cannot be loaded. Nothing of the file is stored.
+    """A file, or a line of it, cannot be loaded. Nothing of the file is stored.
 
     Attributes:
-        path, line, column, value: where, and the text that stands there; column and value may be None.
+        path: as it was named; "standard input".
+        line: where, counted in units; None: the file as a whole.
+        column, value: and what stands there, or None.
         reason: what is wrong, without the position.
+        unit: "line", or "row" of a file that has no lines.
     """
 
-    def __init__(self, path: Path, line: int, column: str | None, value: str | None, reason: str) -> None:
-        self.path, self.line, self.column, self.value, self.reason = path, line, column, value, reason
-        where = f"{path} line {line}" + (f", column {column}" if column else "")
-        shown = "" if value is None else f"{value!r}: "
+    def __init__(
+        self, path: str, line: int | None, column: str | None, value: Any, reason: str, unit: str = "line"
+    ) -> None:
+        self.path, self.line, self.column, self.value, self.reason, self.unit = path, line, column, value, reason, unit
+        where = path + (f" {unit} {line}" if line else "") + (f", column {column}" if column else "")
+        shown = "" if value is None else f"{_cut(str(value))!r}: "
         super().__init__(f"{where}: {shown}{reason}; nothing was loaded")
 
 
@@ -173,3 +177,8 @@ def sentence(error: BaseException) -> str:
 def _continued(part: str) -> str:
     """*part* after a semicolon; SQL keeps its capitals."""
     return part[:1].lower() + part[1:] if part[1:2].islower() else part
+
+
+def _cut(text: str) -> str:
+    """*text*, so short that a sentence around it can be read."""
+    return text if len(text) <= 200 else text[:197] + "..."

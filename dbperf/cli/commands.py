@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -51,29 +50,36 @@ def legacy_create(context: Context, ticks: int, instruments: int, seed: int, sch
 
 
 @cli.command("load")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--table", required=True, help="Table to load into, as in SQL: market_data, trading.market_data.")
 @click.option("--instrument", metavar="SYMBOL", help="Fill instrument_id with the id of this symbol.")
 @click.option("--create-instrument", is_flag=True, help="Insert the instrument if its symbol is not known.")
 @click.option("--map", "mapping", metavar="COLUMN=FIELD", multiple=True, help="Fill COLUMN from the file's FIELD.")
 @click.option("--round", "rounded", metavar="COLUMN", multiple=True, help="Round COLUMN half-even to what it holds.")
+@click.option("--format", "file_format", type=click.Choice(load.FORMATS), help="Of FILE, if it is taken for another.")
 @click.option("--dry-run", is_flag=True, help="Read, check and count, then roll back.")
 @pass_context
 def load_command(
     context: Context,
-    file: Path,
+    file: str,
     table: str,
     instrument: str | None,
     create_instrument: bool,
     mapping: tuple[str, ...],
     rounded: tuple[str, ...],
+    file_format: str | None,
     dry_run: bool,
 ) -> None:
-    """Load a CSV FILE with a header line: all of its rows, or none."""
-    options = load.Options(table, instrument, create_instrument, load.parse_mapping(mapping), rounded, dry_run)
+    """Load FILE, or standard input if it is -: all of its rows, or none.
+
+    CSV with a header line, NDJSON (a JSON object a line) or Parquet; plain, or compressed with gzip or zstd.
+    """
+    pairs = load.parse_mapping(mapping)
+    options = load.Options(table, instrument, create_instrument, pairs, rounded, dry_run, file_format)
     with (
         context.connect(announce=True) as conn,
-        click.progressbar(length=file.stat().st_size, label=file.name, file=sys.stderr) as bar,
+        load.Source(file) as source,
+        click.progressbar(length=source.size, label=source.label, file=sys.stderr) as bar,
     ):
-        result = load.load(conn, file, options, bar.update)
-    context.show(result.as_dict(), result.in_words(file.name))
+        result = load.load(conn, source, options, bar.update)
+    context.show(result.as_dict(), result.in_words(source.label))

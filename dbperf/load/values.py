@@ -1,18 +1,23 @@
-"""From the text of a CSV field to the value of a column; never a silent change."""
+"""From what stands in a file, text or a value of Python, to the value of a column; never a silent change."""
 
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Any
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
+
+from dbperf.copy.conversions import INTEGERS, as_is, converter
 from dbperf.copy.catalog import Column
-from dbperf.copy.conversions import INTEGERS, converter
 from dbperf.copy.options import Policy
 from dbperf.errors import UsageError
+from dbperf.load import jsontext
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 
@@ -22,23 +27,33 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d([.,]\d{1,6}0*)?)?(Z|[+-
 #: numeric(p, s) has at most 1000 digits; the default context would refuse more than 28.
 _PRECISE = Context(prec=2200)
 
-_NUMERIC, _FLOATS = 1700, (700, 701)
+_NUMERIC = 1700
+
+#: Types by OID: ``real`` and ``double precision``; ``json`` and ``jsonb``.
+FLOATS, JSON = (700, 701), (114, 3802)
+
+_NOT_FINITE = "not a finite decimal number"
 _TRUE, _FALSE = {"t", "true", "yes", "on", "1"}, {"f", "false", "no", "off", "0"}
 
 
 @dataclass
 class FieldParser:
-    """Parses the fields of one column.
+    """Parses what fills one column.
 
     Attributes:
         column: its name.
-        parse: text to value; ValueError says in words why not.
+        parse: text, or a value of Python, to the column's value; ValueError says in words why not.
         rounded: how many values rounding changed so far.
     """
 
     column: str
-    parse: Callable[[str], object] = field(repr=False)
+    parse: Callable[[Any], object] = field(repr=False)
     rounded: int = 0
+
+
+def is_parsed(column: Column) -> bool:
+    """Whether `parser` knows the type of *column*."""
+    return column.oid in INTEGERS or column.oid == _NUMERIC or column.oid in FLOATS or column.oid in _PARSERS
 
 
 def parser(column: Column, *, rounds: bool) -> FieldParser:
@@ -56,10 +71,10 @@ def parser(column: Column, *, rounds: bool) -> FieldParser:
     if rounds:
         reason = f"type {column.type_name} keeps no fixed number of decimals, there is nothing to round"
         raise UsageError(f"--round {column.name}: {reason}")
-    if column.oid in _FLOATS:
+    if column.oid in FLOATS:
         to_float = converter(column, Decimal, Policy())
         assert to_float is not None
-        return FieldParser(column.name, lambda text: to_float(_number(text)))
+        return FieldParser(column.name, lambda value: to_float(_number(value)))
     simple = _PARSERS.get(column.oid)
     if simple is None:
         raise UsageError(
@@ -75,8 +90,10 @@ def _decimal_parser(column: str, scale: int | None, *, rounds: bool) -> FieldPar
     step = Decimal(1).scaleb(-scale)
     kept = "whole numbers" if scale == 0 else f"{scale} decimals"
 
-    def parse(text: str) -> object:
-        number = _number(text)
+    def parse(value: Any) -> object:
+        if type(value) is int and scale >= 0:
+            return value
+        number = _number(value)
         fitted = number.quantize(step, ROUND_HALF_EVEN, _PRECISE)
         if fitted != number:
             if not rounds:
@@ -88,22 +105,36 @@ def _decimal_parser(column: str, scale: int | None, *, rounds: bool) -> FieldPar
     return result
 
 
-def _number(text: str) -> Decimal:
-    text = text.strip()
-    if not _NUMBER.fullmatch(text):
-        raise ValueError("not a finite decimal number")
-    return Decimal(text)
+def _number(value: Any) -> Decimal:
+    if isinstance(value, str):
+        value = value.strip()
+        if not _NUMBER.fullmatch(value):
+            raise ValueError(_NOT_FINITE)
+        return Decimal(value)
+    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise ValueError(_NOT_FINITE)
+        return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)  # the shortest that means it
+    raise _unfit(value, "number")
 
 
-def _boolean(text: str) -> bool:
-    word = text.strip().lower()
+def _unfit(value: Any, wanted: str) -> ValueError:
+    return ValueError(f"a {type(value).__name__}, not a {wanted}")
+
+
+def _boolean(value: Any) -> bool:
+    word = str(value).strip().lower() if isinstance(value, (str, bool)) else ""
     if word in _TRUE or word in _FALSE:
         return word in _TRUE
     raise ValueError("neither true nor false")
 
 
-def _datetime(text: str) -> dt.datetime:
-    text = text.strip()
+def _datetime(value: Any) -> dt.datetime:
+    if isinstance(value, dt.datetime):
+        return value
+    if isinstance(value, dt.date):
+        return dt.datetime(value.year, value.month, value.day)
+    text = value.strip() if isinstance(value, str) else ""
     try:
         if not _TIME.fullmatch(text):
             raise ValueError
@@ -113,41 +144,60 @@ def _datetime(text: str) -> dt.datetime:
         raise ValueError(reason) from None
 
 
-def _naive(text: str) -> dt.datetime:
+def _naive(value: Any) -> dt.datetime:
     """For ``timestamp``: an offset is applied, because naive times are UTC."""
-    value = _datetime(text)
-    return value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
+    at = _datetime(value)
+    return at.astimezone(dt.UTC).replace(tzinfo=None) if at.tzinfo else at
 
 
-def _aware(text: str) -> dt.datetime:
+def _aware(value: Any) -> dt.datetime:
     """For ``timestamptz``: a time without an offset is UTC."""
-    value = _datetime(text)
-    return value if value.tzinfo else value.replace(tzinfo=dt.UTC)
+    at = _datetime(value)
+    return at if at.tzinfo else at.replace(tzinfo=dt.UTC)
 
 
-def _date(text: str) -> dt.date:
+def _date(value: Any) -> dt.date:
+    if isinstance(value, dt.datetime):
+        if value != dt.datetime(value.year, value.month, value.day):
+            raise ValueError("has a time of day, and the column keeps dates")
+        return value.date()
+    if isinstance(value, dt.date):
+        return value
+    text = value.strip() if isinstance(value, str) else ""
     try:
-        if not re.fullmatch(r"\d{4}-\d\d-\d\d", text.strip(), re.ASCII):
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
             raise ValueError
-        return dt.date.fromisoformat(text.strip())
+        return dt.date.fromisoformat(text)
     except ValueError:
         raise ValueError("not an ISO 8601 date such as 2022-01-31") from None
 
 
-def _uuid(text: str) -> UUID:
+def _uuid(value: Any) -> UUID:
+    if isinstance(value, UUID):
+        return value
     try:
-        return UUID(text.strip())
+        return UUID(value.strip() if isinstance(value, str) else "")
     except ValueError:
         raise ValueError("not a UUID") from None
 
 
-def _text(text: str) -> str:
-    if "\x00" in text:
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _unfit(value, "text")
+    if "\x00" in value:
         raise ValueError("holds a zero byte, which PostgreSQL does not store in text")
-    return text
+    return str(value)
 
 
-_PARSERS: dict[int, Callable[[str], object]] = {
+def _json(value: Any) -> Jsonb:
+    """The text of JSON as it is: decoding it only tells whether it is one."""
+    if not isinstance(value, str):
+        raise _unfit(value, "JSON text")
+    jsontext.decode(value)
+    return Jsonb(str(value), dumps=as_is)
+
+
+_PARSERS: dict[int, Callable[[Any], object]] = {
     16: _boolean,
     25: _text,
     1043: _text,
@@ -155,4 +205,5 @@ _PARSERS: dict[int, Callable[[str], object]] = {
     1114: _naive,
     1184: _aware,
     2950: _uuid,
+    **dict.fromkeys(JSON, _json),
 }

@@ -1,0 +1,82 @@
+"""What `load` is asked to do, and what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dbperf.copy import CopyResult
+from dbperf.errors import UsageError
+
+#: As the COLUMN of ``--map``: leave the field out.
+IGNORE = "-"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `load` is asked to do.
+
+    Attributes:
+        table: a name as in SQL.
+        instrument: symbol whose id fills ``instrument_id``.
+        create_instrument: insert it when it is not known.
+        mapping: field by column, before names and aliases are looked at.
+        rounded: columns to round half-even to what they keep.
+        dry_run: roll back in the end.
+        format: one of `readers.FORMATS`; None: as the file shows.
+    """
+
+    table: str
+    instrument: str | None = None
+    create_instrument: bool = False
+    mapping: tuple[tuple[str, str], ...] = ()
+    rounded: tuple[str, ...] = ()
+    dry_run: bool = False
+    format: str | None = None
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What `load` did; *rounded* counts changed values by column."""
+
+    copied: CopyResult
+    rounded: dict[str, int]
+    created_instrument: str | None
+    dry_run: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        rest = {
+            "rounded": self.rounded,
+            "created_instrument": self.created_instrument,
+            "dry_run": self.dry_run,
+        }
+        return asdict(self.copied) | rest
+
+    def in_words(self, name: str) -> str:
+        """For people."""
+        rate = self.copied.rows / self.copied.seconds if self.copied.seconds else 0
+        verb = "would be loaded (rolled back)" if self.dry_run else "loaded"
+        lines = [f"{self.copied.inserted:,} rows of {name} {verb} in {self.copied.seconds:.2f} s ({rate:,.0f} rows/s)"]
+        if self.copied.inserted != self.copied.rows:
+            lines.append(f"{self.copied.rows - self.copied.inserted:,} rows were left out by a trigger of the table")
+        lines += [f"{count:,} values of {column} were rounded" for column, count in self.rounded.items()]
+        if self.created_instrument:
+            lines.append(f"instrument {self.created_instrument} {'would be' if self.dry_run else 'was'} created")
+        return "\n".join(lines)
+
+
+def parse_mapping(pairs: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """``column=field`` strings as pairs.
+
+    Raises:
+        UsageError: one has no ``=``.
+    """
+    if missing := [pair for pair in pairs if "=" not in pair]:
+        raise UsageError(f"--map {missing[0]!r} is not COLUMN=FIELD")
+    split = [tuple(part.strip() for part in pair.partition("=")[::2]) for pair in pairs]
+    for pair, (column, field) in zip(pairs, split, strict=True):
+        if not column or (not field and column != IGNORE):  # a field without a name can be left out
+            raise UsageError(f"--map {pair!r} is not COLUMN=FIELD")
+    return tuple((column, field) for column, field in split)

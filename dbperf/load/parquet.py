@@ -1,0 +1,131 @@
+"""Parquet, batch by batch. Its times are UTC, with a time zone or without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dbperf.copy.conversions import as_is
+from dbperf.copy.encoding import Column
+from dbperf.load.jsontext import encode
+from dbperf.load.reader import Reader, Record
+from dbperf.load.source import Progress, Source, unnoticed
+from dbperf.load.values import FLOATS, JSON, FieldParser, is_parsed, parser
+
+_BATCH_ROWS = 1 << 14
+
+#: Bytes of a column that are read at once: its part of a row group may be larger than the memory.
+_READ_AHEAD = 1 << 20
+
+#: What Python's datetime has.
+_FIRST_TIME, _LAST_TIME = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")
+
+
+class ParquetReader(Reader):
+    """A table, counted in rows; null is NULL.
+
+    Raises:
+        FileError: the file is no Parquet, or has no columns.
+    """
+
+    unit = "row"
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        try:
+            self._file = pq.ParquetFile(
+                source.seekable(), buffer_size=_READ_AHEAD, pre_buffer=False, page_checksum_verification=True
+            )
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(error) from None
+        self._schema = self._file.schema_arrow
+        self.header = list(self._schema.names)
+        if not self.header:
+            raise self.error(None, None, None, "has no columns")
+
+    def records(self, progress: Progress = unnoticed) -> Iterator[Record]:
+        """Python's values of every row; a time that Python does not have, or with nanoseconds, is a text."""
+        number = 0
+        for batch in self._batches(None, progress):
+            for values in zip(*map(_listed, batch.columns), strict=True):
+                number += 1
+                yield number, values
+
+    def field(self, position: int) -> Iterator[Any]:
+        """The values of one column, which alone is read."""
+        name = self.header[position]
+        for batch in self._batches([name], unnoticed):
+            yield from _listed(batch.column(name))
+
+    def parser(self, position: int, column: Column, *, rounds: bool) -> FieldParser:
+        """Values as they are; those that are texts as of CSV."""
+        field = parser(column, rounds=rounds) if rounds or is_parsed(column) else FieldParser(column.name, as_is)
+        parse, kind = field.parse, self._schema.field(position).type
+        if column.oid in JSON:
+            field.parse = lambda value: None if value is None else parse(_json_text(value))
+        elif pa.types.is_float32(kind) and column.oid not in FLOATS:
+            # the shortest decimal that means it, not its 53 bits
+            field.parse = lambda value: None if value is None else parse(float(str(np.float32(value))))
+        else:
+            field.parse = lambda value: None if value is None else parse(value)
+        return field
+
+    def _batches(self, names: Sequence[str] | None, progress: Progress) -> Iterator[pa.RecordBatch]:
+        total, done, reported = self._file.metadata.num_rows, 0, 0
+        batches = self._file.iter_batches(_BATCH_ROWS, columns=names)
+        while True:
+            try:
+                batch = next(batches, None)
+            except (pa.ArrowException, OSError) as error:
+                raise self._damaged(error) from None
+            if batch is None:
+                return
+            yield batch
+            done += batch.num_rows
+            read = self.source.size * done // total
+            progress(read - reported)
+            reported = read
+
+    def _damaged(self, error: Exception) -> Exception:
+        if isinstance(error, OSError) and error.errno:  # of the disk
+            return error
+        return self.error(None, None, None, f"is no Parquet, not all of it, or damaged ({error})")
+
+
+def _listed(array: pa.Array) -> list[Any]:
+    if pa.types.is_timestamp(array.type):
+        return _times(array)
+    try:
+        if pa.types.is_decimal(array.type):
+            listed: list[Any] = array.to_numpy(zero_copy_only=False).tolist()  # twice as fast
+            return listed
+        return array.to_pylist()  # type: ignore[no-any-return]
+    except (ValueError, OverflowError, pa.ArrowException):
+        return [_value(scalar) for scalar in array]
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    """As Python has it; as text if Python does not have it, which no column takes."""
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError, pa.ArrowException):
+        return str(scalar)
+
+
+def _times(array: pa.Array) -> list[Any]:
+    """Naive datetimes in UTC."""
+    given = array.view(pa.timestamp(array.type.unit)).to_numpy(zero_copy_only=False)
+    micro = given.astype("M8[us]")
+    listed: list[Any] = micro.tolist()
+    missed = ((micro.astype(given.dtype) != given) | (micro < _FIRST_TIME) | (micro > _LAST_TIME)) & ~np.isnat(given)
+    for place in np.flatnonzero(missed).tolist():
+        listed[place] = str(given[place])
+    return listed
+
+
+def _json_text(value: Any) -> str:
+    return value if isinstance(value, str) else encode(value)

@@ -1,0 +1,81 @@
+"""What every format of a file offers, and what the text formats have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from dbperf.copy.encoding import Column
+from dbperf.errors import FileError
+from dbperf.load.source import Progress, Source, unnoticed
+from dbperf.load.values import FieldParser
+
+#: Where a record stands (line of a text, row of a table, from 1) and its values, in the order of the header.
+Record = tuple[int, Sequence[Any]]
+
+#: Bytes of the longest line: lines are held as a whole, and a file without any must not fill the memory.
+LONGEST_LINE = 1 << 24
+
+
+class Reader(ABC):
+    """The records of a file, in as many passes as are wanted.
+
+    Attributes:
+        source: the bytes.
+        header: the names of the fields.
+        unit: what places are counted in.
+    """
+
+    unit = "line"
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.header: list[str] = []
+
+    @abstractmethod
+    def records(self, progress: Progress = unnoticed) -> Iterator[Record]:
+        """Every record from the first one on.
+
+        Raises:
+            FileError: the file is not what it should be, there and then.
+        """
+
+    @abstractmethod
+    def parser(self, position: int, column: Column, *, rounds: bool) -> FieldParser:
+        """How a value of the field at *position* becomes one of *column*; as `values.parser`, and NULL is None."""
+
+    def field(self, position: int) -> Iterator[Any]:
+        """The values of one field, of every record."""
+        return (values[position] for _, values in self.records())
+
+    def where(self, position: int) -> str:
+        """Where the file names a field, for errors."""
+        return self.source.label
+
+    def error(self, place: int | None, column: str | None, value: object, reason: str) -> FileError:
+        """An error of this file."""
+        return FileError(self.source.name, place, column, value, reason, self.unit)
+
+
+class Lines:
+    """Lines of UTF-8 text.
+
+    Attributes:
+        number: of the line that was read last, from 1.
+    """
+
+    def __init__(self, reader: Reader, progress: Progress) -> None:
+        self._reader, self._progress = reader, progress
+        self.number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        handle = self._reader.source.open(self._progress)
+        while raw := handle.readline(LONGEST_LINE + 1):
+            self.number += 1
+            if len(raw) > LONGEST_LINE:
+                raise self._reader.error(self.number, None, None, f"is longer than {LONGEST_LINE >> 20} MiB")
+            try:
+                yield raw.decode("utf-8-sig" if self.number == 1 else "utf-8")
+            except UnicodeDecodeError:
+                raise self._reader.error(self.number, None, None, "is not UTF-8") from None
