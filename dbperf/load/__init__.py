@@ -5,18 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 import psycopg
 
 from dbperf import partitions
-from dbperf.copy import CopyResult, copy_rows
+from dbperf.copy import CopyResult, copy_arrow, copy_rows
 from dbperf.copy.catalog import Column
 from dbperf.errors import RowError, UsageError, sentence
 from dbperf.load.instrument import instrument
 from dbperf.load.options import LoadResult, Options, parse_mapping
-from dbperf.load.reader import Reader, Record
+from dbperf.load.reader import Reader
 from dbperf.load.readers import FORMATS, reader_of
 from dbperf.load.source import STDIN, Progress, Source, unnoticed
 from dbperf.load.targets import check_filled, columns_of, targets_of
@@ -94,20 +93,23 @@ class _Loading:
     def run(self, conn: psycopg.Connection, progress: Progress) -> LoadResult:
         """Copy the rows; in the caller's transaction."""
         identity, created = instrument(conn, self._options) if self._options.instrument else (None, False)
-        names = [field.column for _, field in self._fields] + ([] if identity is None else ["instrument_id"])
+        constants = {} if identity is None else {"instrument_id": identity}
         try:
-            copied = self._copy(conn, names, () if identity is None else (identity,), progress)
+            copied = self._copy(conn, constants, progress)
         except RowError as error:
-            raise self._file.error(self._record(error.row)[0], error.column, None, error.reason) from None
+            raise self._file.error(self._file.record(error.row)[0], error.column, None, error.reason) from None
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise self._from_server(error) from None
         changed = {field.column: field.rounded for _, field in self._fields if field.column in self._options.rounded}
         return LoadResult(copied, changed, self._options.instrument if created else None, self._options.dry_run)
 
-    def _copy(
-        self, conn: psycopg.Connection, names: Sequence[str], tail: tuple[int, ...], progress: Progress
-    ) -> CopyResult:
-        return copy_rows(conn, self._options.table, self._rows(tail, progress), names)
+    def _copy(self, conn: psycopg.Connection, constants: dict[str, int], progress: Progress) -> CopyResult:
+        whole = self._file.whole(self._filled, constants, progress)
+        if whole is not None:
+            with whole as data:
+                return copy_arrow(conn, self._options.table, data)
+        names = [column.name for _, column in self._filled] + list(constants)
+        return copy_rows(conn, self._options.table, self._rows(tuple(constants.values()), progress), names)
 
     def _rows(self, tail: tuple[int, ...], progress: Progress) -> Iterator[tuple[Any, ...]]:
         for place, record in self._file.records(progress):
@@ -126,23 +128,19 @@ class _Loading:
         # "Key (instrument_id)=(999) is not present …": a foreign key is checked after the last row
         key = re.search(r"\((\w+)\)=\((.*?)\)", error.diag.message_detail or "")
         if row:
-            place, record = self._record(int(row[1]))
+            place, record = self._file.record(int(row[1]))
             column = row[2] or error.diag.column_name
             given = next((record[position] for position, field in self._fields if field.column == column), None)
             return self._file.error(place, column, given, sentence(error))
         return self._at_key(key[1], key[2], error) if key else error
 
-    def _record(self, number: int) -> Record:
-        """Record *number*, from 1; the file is read up to there."""
-        return next(islice(self._file.records(), number - 1, None))
-
     def _at_key(self, column: str, key: str, error: psycopg.Error) -> Exception:
         """*error* at the first record that has this *key*; as it is if none has."""
         for position, field in self._fields:
             if field.column == column:
-                for place, record in self._file.records():
-                    if str(field.parse(record[position])) == key:
-                        return self._file.error(place, column, record[position], sentence(error))
+                for number, given in enumerate(self._file.field(position), 1):
+                    if str(field.parse(given)) == key:
+                        return self._file.error(self._file.record(number)[0], column, given, sentence(error))
         return error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 
-from dbperf.copy.encoding import Column
+from dbperf.copy.catalog import Column
 from dbperf.load.reader import Lines, Reader, Record
 from dbperf.load.source import Progress, Source, unnoticed
 from dbperf.load.values import FieldParser, parser

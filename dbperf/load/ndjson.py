@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dbperf.copy.encoding import Column
+from dbperf.copy.catalog import Column
 from dbperf.load.jsontext import decode, encode
 from dbperf.load.reader import Lines, Reader, Record
 from dbperf.load.source import Progress, Source, unnoticed

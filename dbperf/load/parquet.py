@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dbperf.copy.conversions import as_is
-from dbperf.copy.encoding import Column
+from dbperf.copy.catalog import Column
 from dbperf.load.jsontext import encode
 from dbperf.load.reader import Reader, Record
 from dbperf.load.source import Progress, Source, unnoticed
 from dbperf.load.values import FLOATS, JSON, FieldParser, is_parsed, parser
+from dbperf.load.whole import Whole, is_whole
 
 _BATCH_ROWS = 1 << 14
 
@@ -74,6 +75,25 @@ class ParquetReader(Reader):
             field.parse = lambda value: None if value is None else parse(value)
         return field
 
+    def record(self, number: int) -> Record:
+        """Row *number*, from 1, without a look at those before it."""
+        done = 0
+        for batch in self._batches(None, unnoticed):
+            if number <= done + batch.num_rows:
+                return number, [_listed(array.slice(number - done - 1, 1))[0] for array in batch.columns]
+            done += batch.num_rows
+        raise IndexError(number)
+
+    def whole(
+        self, filled: Sequence[tuple[int, Column]], constants: dict[str, int], progress: Progress
+    ) -> Whole | None:
+        """What `copy_arrow` takes, if no value has to be looked at by itself."""
+        fields = [(self.header[position], column) for position, column in filled]
+        if not all(is_whole(column, self._schema.field(name).type) for name, column in fields):
+            return None
+        names = list(dict.fromkeys(name for name, _ in fields))
+        return Whole(fields, constants, self._schema, self._batches(names, progress), self.error)
+
     def _batches(self, names: Sequence[str] | None, progress: Progress) -> Iterator[pa.RecordBatch]:
         total, done, reported = self._file.metadata.num_rows, 0, 0
         batches = self._file.iter_batches(_BATCH_ROWS, columns=names)
@@ -86,7 +106,7 @@ class ParquetReader(Reader):
                 return
             yield batch
             done += batch.num_rows
-            read = self.source.size * done // total
+            read = self.source.size * done // max(total, 1)
             progress(read - reported)
             reported = read
 

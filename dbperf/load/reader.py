@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from itertools import islice
 from typing import Any
 
-from dbperf.copy.encoding import Column
+from dbperf.copy.catalog import Column
 from dbperf.errors import FileError
 from dbperf.load.source import Progress, Source, unnoticed
 from dbperf.load.values import FieldParser
@@ -48,6 +50,22 @@ class Reader(ABC):
     def field(self, position: int) -> Iterator[Any]:
         """The values of one field, of every record."""
         return (values[position] for _, values in self.records())
+
+    def record(self, number: int) -> Record:
+        """Record *number*, from 1; the file is read up to there."""
+        return next(islice(self.records(), number - 1, None))
+
+    def whole(
+        self, filled: Sequence[tuple[int, Column]], constants: dict[str, int], progress: Progress
+    ) -> AbstractContextManager[Any] | None:
+        """The whole file for `copy_arrow`, if its values need not be parsed one by one; only within the context.
+
+        Args:
+            filled: positions in the header, and the columns that they fill.
+            constants: integers for further columns.
+            progress: as of `records`.
+        """
+        return None
 
     def where(self, position: int) -> str:
         """Where the file names a field, for errors."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import psycopg
 
-from dbperf.copy.encoding import CATALOG, Column
+from dbperf.copy.catalog import CATALOG, Column
 from dbperf.errors import UsageError, sentence
 from dbperf.load.options import IGNORE, Options
 from dbperf.load.reader import Reader

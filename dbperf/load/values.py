@@ -32,7 +32,8 @@ _NUMERIC = 1700
 #: Types by OID: ``real`` and ``double precision``; ``json`` and ``jsonb``.
 FLOATS, JSON = (700, 701), (114, 3802)
 
-_NOT_FINITE = "not a finite decimal number"
+#: Why NaN and the infinities are refused.
+NOT_FINITE = "not a finite decimal number"
 _TRUE, _FALSE = {"t", "true", "yes", "on", "1"}, {"f", "false", "no", "off", "0"}
 
 
@@ -74,7 +75,10 @@ def parser(column: Column, *, rounds: bool) -> FieldParser:
     if column.oid in FLOATS:
         to_float = converter(column, Decimal, Policy())
         assert to_float is not None
-        return FieldParser(column.name, lambda value: to_float(_number(value)))
+        return FieldParser(
+            column.name,
+            lambda value: value if type(value) is float and math.isfinite(value) else to_float(_number(value)),
+        )
     simple = _PARSERS.get(column.oid)
     if simple is None:
         raise UsageError(
@@ -109,11 +113,11 @@ def _number(value: Any) -> Decimal:
     if isinstance(value, str):
         value = value.strip()
         if not _NUMBER.fullmatch(value):
-            raise ValueError(_NOT_FINITE)
+            raise ValueError(NOT_FINITE)
         return Decimal(value)
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
         if not math.isfinite(value):
-            raise ValueError(_NOT_FINITE)
+            raise ValueError(NOT_FINITE)
         return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)  # the shortest that means it
     raise _unfit(value, "number")
 
