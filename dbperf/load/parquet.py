@@ -22,6 +22,9 @@ _BATCH_ROWS = 1 << 14
 #: Bytes of a column that are read at once: its part of a row group may be larger than the memory.
 _READ_AHEAD = 1 << 20
 
+#: What pyarrow raises for a file that is not right, and for a value that Python does not have.
+_TROUBLE = (pa.ArrowException, OSError, ValueError, OverflowError)
+
 #: What Python's datetime has.
 _FIRST_TIME, _LAST_TIME = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")
 
@@ -41,10 +44,10 @@ class ParquetReader(Reader):
             self._file = pq.ParquetFile(
                 source.seekable(), buffer_size=_READ_AHEAD, pre_buffer=False, page_checksum_verification=True
             )
-        except (pa.ArrowException, OSError) as error:
+            self._schema = self._file.schema_arrow
+            self.header = list(self._schema.names)
+        except _TROUBLE as error:
             raise self._damaged(error) from None
-        self._schema = self._file.schema_arrow
-        self.header = list(self._schema.names)
         if not self.header:
             raise self.error(None, None, None, "has no columns")
 
@@ -52,15 +55,20 @@ class ParquetReader(Reader):
         """Python's values of every row; a time that Python does not have, or with nanoseconds, is a text."""
         number = 0
         for batch in self._batches(None, progress):
-            for values in zip(*map(_listed, batch.columns), strict=True):
+            columns = [
+                self._listed(array, name, number) for name, array in zip(self.header, batch.columns, strict=True)
+            ]
+            for values in zip(*columns, strict=True):
                 number += 1
                 yield number, values
 
     def field(self, position: int) -> Iterator[Any]:
         """The values of one column, which alone is read."""
         name = self.header[position]
+        done = 0
         for batch in self._batches([name], unnoticed):
-            yield from _listed(batch.column(name))
+            yield from self._listed(batch.column(name), name, done)
+            done += batch.num_rows
 
     def parser(self, position: int, column: Column, *, rounds: bool) -> FieldParser:
         """Values as they are; those that are texts as of CSV."""
@@ -80,7 +88,11 @@ class ParquetReader(Reader):
         done = 0
         for batch in self._batches(None, unnoticed):
             if number <= done + batch.num_rows:
-                return number, [_listed(array.slice(number - done - 1, 1))[0] for array in batch.columns]
+                row = batch.slice(number - done - 1, 1)
+                return number, [
+                    self._listed(array, name, number - 1)[0]
+                    for name, array in zip(self.header, row.columns, strict=True)
+                ]
             done += batch.num_rows
         raise IndexError(number)
 
@@ -100,40 +112,39 @@ class ParquetReader(Reader):
         while True:
             try:
                 batch = next(batches, None)
-            except (pa.ArrowException, OSError) as error:
+            except _TROUBLE as error:
                 raise self._damaged(error) from None
             if batch is None:
-                return
+                break
             yield batch
             done += batch.num_rows
             read = self.source.size * done // max(total, 1)
             progress(read - reported)
             reported = read
+        if done < total:
+            raise self.error(None, None, None, f"has {done:,} rows of the {total:,} that it says it has")
+
+    def _listed(self, array: pa.Array, name: str, done: int) -> list[Any]:
+        """Python's values of one column, of which *done* came before."""
+        if pa.types.is_timestamp(array.type):
+            return _times(array)
+        try:
+            if pa.types.is_decimal(array.type):
+                listed: list[Any] = array.to_numpy(zero_copy_only=False).tolist()  # twice as fast
+                return listed
+            return array.to_pylist()  # type: ignore[no-any-return]
+        except _TROUBLE:
+            for number, scalar in enumerate(array, done + 1):
+                try:
+                    scalar.as_py()
+                except _TROUBLE as error:
+                    raise self.error(number, name, None, f"Python has no such value ({error})") from None
+            raise
 
     def _damaged(self, error: Exception) -> Exception:
         if isinstance(error, OSError) and error.errno:  # of the disk
             return error
         return self.error(None, None, None, f"is no Parquet, not all of it, or damaged ({error})")
-
-
-def _listed(array: pa.Array) -> list[Any]:
-    if pa.types.is_timestamp(array.type):
-        return _times(array)
-    try:
-        if pa.types.is_decimal(array.type):
-            listed: list[Any] = array.to_numpy(zero_copy_only=False).tolist()  # twice as fast
-            return listed
-        return array.to_pylist()  # type: ignore[no-any-return]
-    except (ValueError, OverflowError, pa.ArrowException):
-        return [_value(scalar) for scalar in array]
-
-
-def _value(scalar: pa.Scalar) -> Any:
-    """As Python has it; as text if Python does not have it, which no column takes."""
-    try:
-        return scalar.as_py()
-    except (ValueError, OverflowError, pa.ArrowException):
-        return str(scalar)
 
 
 def _times(array: pa.Array) -> list[Any]:

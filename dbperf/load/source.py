@@ -110,8 +110,8 @@ class Source:
 
     def _spooled(self, source: IO[bytes] | io.BufferedIOBase) -> IO[bytes]:
         directory = os.environ.get("TMPDIR") or ("/var/tmp" if os.access("/var/tmp", os.W_OK) else None)
-        spool = self._kept.enter_context(tempfile.TemporaryFile(dir=directory))  # noqa: SIM115  # as above
         try:
+            spool = self._kept.enter_context(tempfile.TemporaryFile(dir=directory))  # noqa: SIM115  # as above
             shutil.copyfileobj(source, spool, _CHUNK)
             spool.flush()
         except OSError as error:

@@ -1,0 +1,569 @@
+"""``dbperf load``: the same rows as CSV, NDJSON and Parquet, compressed or not, from a file or standard input."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import gzip
+import io
+import json
+import os
+import resource
+import sys
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dbperf import load
+from dbperf.load.reader import LONGEST_LINE
+from tests.support import dbperf as run_dbperf
+
+Rows = list[tuple[Any, ...]]
+
+COLUMNS = {
+    "at": "timestamp",
+    "zoned": "timestamptz",
+    "n": "integer",
+    "id": "bigint",
+    "price": "numeric(12,4)",
+    "f": "double precision",
+    "t": "text",
+    "b": "boolean",
+    "d": "date",
+    "u": "uuid",
+    "j": "jsonb",
+}
+
+ARROW = {
+    "at": pa.timestamp("us"),
+    "zoned": pa.timestamp("ns", "Europe/Berlin"),
+    "n": pa.int32(),
+    "id": pa.int64(),
+    "price": pa.decimal128(20, 4),
+    "f": pa.float64(),
+    "t": pa.string(),
+    "b": pa.bool_(),
+    "d": pa.date32(),
+    "u": pa.string(),
+    "j": pa.string(),
+}
+
+NOON = dt.datetime(2022, 1, 31, 12, 0, 0, 123456)
+ROWS: Rows = [
+    (NOON, NOON.replace(tzinfo=dt.UTC), 1, 2**40, Decimal("5000.2500"), 0.1, "a, \"b\"\nü", True, NOON.date(), UUID(int=7), {"a": [1, {"b": None}]}),
+    (None,) * 11,
+    (NOON, NOON.replace(tzinfo=dt.UTC), -1, -(2**63), Decimal("-0.0001"), -1e300, "null", False, NOON.date(), UUID(int=8), [1.5, "x", True]),
+]  # fmt: skip
+
+
+def _text(name: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    return json.dumps(value) if name == "j" else str(value)
+
+
+def as_csv(rows: Rows, names: list[str]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out).writerows([names, *[map(_text, names, row) for row in rows]])
+    return out.getvalue().encode()
+
+
+def as_ndjson(rows: Rows, names: list[str]) -> bytes:
+    """Numbers as numbers, what JSON has no type for as text, and every second NULL by leaving the key out."""
+    lines = []
+    for row in rows:
+        members = []
+        for place, (name, value) in enumerate(zip(names, row, strict=True)):
+            if value is not None or place % 2:
+                plain = value is None or name == "j" or isinstance(value, (bool, int, float))
+                shown = str(value) if isinstance(value, Decimal) else json.dumps(value if plain else str(value))
+                members.append(f"{json.dumps(name)}: {shown}")
+        lines.append("{" + ", ".join(members) + "}\n")
+    return "".join(lines).encode()
+
+
+def as_parquet(rows: Rows, names: list[str]) -> bytes:
+    """Two rows a row group."""
+    columns = []
+    for place, name in enumerate(names):
+        values = [row[place] for row in rows]
+        texts = name in ("u", "j")
+        columns.append(pa.array([_text(name, value) for value in values] if texts else values, ARROW[name]))
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns, names=names), out, row_group_size=2)
+    return out.getvalue()
+
+
+def zstd(data: bytes) -> bytes:
+    out = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(out, "zstd") as stream:
+        stream.write(data)
+    plain: bytes = out.getvalue().to_pybytes()
+    return plain
+
+
+WRITERS: dict[str, Callable[[Rows, list[str]], bytes]] = {"csv": as_csv, "ndjson": as_ndjson, "parquet": as_parquet}
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {"plain": bytes, "gzip": gzip.compress, "zstd": zstd}
+
+
+def _table(conn: psycopg.Connection, name: str, columns: dict[str, str]) -> None:
+    definition = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+    conn.execute(f"CREATE TABLE {name} ({definition})".encode())
+
+
+def _all(dsn: str, table: str = "t") -> Rows:
+    with psycopg.connect(dsn) as conn:
+        conn.execute("SET timezone = 'UTC'")
+        return conn.execute(f"SELECT * FROM {table}".encode()).fetchall()
+
+
+@pytest.fixture
+def kinds_db(empty_db: str) -> str:
+    """A database with a table t of every kind of column."""
+    with psycopg.connect(empty_db, autocommit=True) as conn:
+        _table(conn, "t", COLUMNS)
+    return empty_db
+
+
+@pytest.mark.parametrize("way", ["path", "stdin"])
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("kind", WRITERS)
+def test_every_format_compressed_or_not(kinds_db: str, tmp_path: Path, kind: str, compression: str, way: str) -> None:
+    path = tmp_path / "no name tells anything"
+    path.write_bytes(COMPRESSIONS[compression](WRITERS[kind](ROWS, list(COLUMNS))))
+    if way == "path":
+        done = run_dbperf("--json", "load", str(path), "--table", "t", dsn=kinds_db)
+    else:
+        with path.open("rb") as handle:
+            done = run_dbperf("--json", "load", "-", "--table", "t", dsn=kinds_db, stdin=handle)
+    assert json.loads(done.stdout)["inserted"] == len(ROWS)
+    assert _all(kinds_db) == ROWS
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_pipe_gets_its_partitions(upgraded_db: str, tmp_path: Path, kind: str, compression: str) -> None:
+    times = [dt.datetime(2022, month, 1) for month in range(1, 7)]
+    rows: Rows = [(at, 1, 5000.25) for at in times]
+    ARROW.update({"timestamp": pa.timestamp("ms"), "instrument_id": pa.int64(), "close": pa.float64()})
+    data = COMPRESSIONS[compression](WRITERS[kind](rows, ["timestamp", "instrument_id", "close"]))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+    writer.start()
+    done = run_dbperf("load", str(pipe), "--table", "market_data", dsn=upgraded_db)
+    writer.join()
+    assert "6 rows of pipe loaded" in done.stdout
+    with psycopg.connect(upgraded_db) as conn:
+        found = conn.execute(
+            """SELECT "timestamp", instrument_id, price FROM market_data WHERE "timestamp" < '2022-07-01' ORDER BY 1"""
+        ).fetchall()
+    assert found[-6:] == rows
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+def test_compressed_parts_one_after_the_other(kinds_db: str, tmp_path: Path, kind: str, compression: str) -> None:
+    data = WRITERS[kind](ROWS, list(COLUMNS))
+    compress = COMPRESSIONS[compression]
+    path = tmp_path / "parts"
+    path.write_bytes(b"".join(compress(part) for part in (data[:100], b"", data[100:])))
+    run_dbperf("load", str(path), "--table", "t", dsn=kinds_db)
+    assert _all(kinds_db) == ROWS
+
+
+def test_zstd_that_begins_with_a_frame_to_skip(kinds_db: str, tmp_path: Path) -> None:
+    path = tmp_path / "skip"
+    path.write_bytes(b"\x50\x2a\x4d\x18\x04\0\0\0abcd" + zstd(as_csv(ROWS, list(COLUMNS))))
+    run_dbperf("load", str(path), "--table", "t", dsn=kinds_db)
+    assert _all(kinds_db) == ROWS
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "tail"])
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+@pytest.mark.parametrize("kind", WRITERS)
+def test_damaged_compression_loads_nothing(
+    kinds_db: str, tmp_path: Path, kind: str, compression: str, damage: str
+) -> None:
+    data = COMPRESSIONS[compression](WRITERS[kind](ROWS * 500, list(COLUMNS)))
+    middle = len(data) // 2
+    damaged = {
+        "cut": data[:-9],
+        "flipped": data[:middle] + bytes(255 - byte for byte in data[middle : middle + 20]) + data[middle + 20 :],
+        "tail": data + b"rubbish",
+    }
+    path = tmp_path / f"t.{kind}"
+    path.write_bytes(damaged[damage])
+    done = run_dbperf("load", str(path), "--table", "t", dsn=kinds_db, check=1)
+    # what the damaged part turned into may be seen first
+    assert damage == "flipped" or "its compressed data end early or are damaged" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"dbperf: {path}")
+    assert "nothing was loaded" in done.stderr
+    assert _all(kinds_db) == []
+
+
+@pytest.mark.parametrize("keep", [4, 100, -1, -5, -100])
+def test_half_a_parquet_loads_nothing(kinds_db: str, tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "t.parquet"
+    path.write_bytes(as_parquet(ROWS, list(COLUMNS))[:keep])
+    done = run_dbperf("load", str(path), "--table", "t", dsn=kinds_db, check=1)
+    assert "is no Parquet, not all of it, or damaged" in done.stderr
+    assert _all(kinds_db) == []
+
+
+def test_a_damaged_page_loads_nothing(kinds_db: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    out = io.BytesIO()
+    table = pa.table({"n": pa.array([-(2**31), 0x12345678, 2**31 - 1], pa.int32())})
+    pq.write_table(table, out, compression="none", use_dictionary=False, write_page_checksum=True)
+    data = out.getvalue()
+    assert data.count(b"\x78\x56\x34\x12") == 1
+    path.write_bytes(data.replace(b"\x78\x56\x34\x12", b"\x79\x56\x34\x12"))
+    done = run_dbperf("load", str(path), "--table", "t", dsn=kinds_db, check=1)
+    assert "damaged" in done.stderr
+    assert "nothing was loaded" in done.stderr
+    assert _all(kinds_db) == []
+
+
+@pytest.mark.parametrize(
+    ("magic", "words"),
+    [(b"PK\x03\x04", "unzip -p FILE"), (b"\xfd7zXZ\x00", "xz -dc FILE"), (b"BZh91AY&SY", "bzip2 -dc FILE")],
+)
+def test_other_compressions_name_their_remedy(kinds_db: str, tmp_path: Path, magic: bytes, words: str) -> None:
+    path = tmp_path / "t.csv.other"
+    path.write_bytes(magic + b"\0" * 100)
+    assert words in run_dbperf("load", str(path), "--table", "t", dsn=kinds_db, check=1).stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"n": 1}\n\n{"n": 2.5}\n', "line 3, column n: '2.5': the column keeps whole numbers; --round n rounds half-even"),
+        ('{"n": 1}\n{"n": "x"}\n', "line 2, column n: 'x': not a finite decimal number"),
+        ('{"n": 1}\n{"n": ""}\n', "line 2, column n: '': not a finite decimal number"),
+        ('{"n": 1}\n{"n": true}\n', "line 2, column n: 'True': not a finite decimal number"),
+        ('{"n": 1}\n{"n": 2147483648}\n', "line 2, column n: 2147483648 is out of range for type integer"),
+        ('{"n": 1}\n{"n": [2]}\n', '''line 2, column n: "['2']": nested values go into json and jsonb columns, not into integer'''),
+        ('{"f": 0.1}\n{"f": 0.10000000000000000001}\n', "line 2, column f: "),
+        ('{"f": 0.1}\n{"f": 1e999}\n', "line 2, column f: "),
+        ('{"f": 0.1}\n{"f": NaN}\n', "line 2: holds NaN, which is no JSON"),
+        ('{"f": 0.1}\n{"f": -Infinity}\n', "line 2: holds -Infinity, which is no JSON"),
+        ('{"n": 1}\n{"n": 1, "n": 1}\n', "line 2: has the key 'n' twice"),
+        ('{"j": 1}\n{"j": {"a": 1, "a": 2}}\n', "line 2: has the key 'a' twice"),
+        ('{"j": 1}\n{"j": "\\u0000"}\n', "line 2, column j: "),
+        ('{"n": 1}\n{"m": 1}\n', "field 'm' of t.ndjson line 2 has no column in t"),
+        ('{"n": 1}\n{"n": 1\n', "line 2: is not JSON: "),
+        ('{"n": 1} {"n": 2}\n', "line 1: is not JSON: Extra data at character 10"),
+        ('[{"n": 1}, {"n": 2}]\n', "line 1: is no JSON object, and load reads one a line: jq -c '.[]'"),
+        ('{"n": 1}\n7\n', "line 2: is no JSON object"),
+        ('{"at": 1701050400000}\n', "line 1, column at: '1701050400000': not an ISO 8601 time"),
+        ('{"t": "a"}\n{"t": "a\\u0000b"}\n', "line 2, column t: "),
+        ('{"t": "a"}\n{"t": "\\ud800"}\n', "line 2, column t: "),
+        ('{"t": "a"}\n{"t": "\x00"}\n', "line 2: is not JSON: "),
+        ('{"t": "a"}\n{"t": "\udcff"}\n', "line 2: is not UTF-8"),
+        ('{"j": 1}\n{"j": ' + "[" * 100_000 + "]" * 100_000 + "}\n", "line 2: is nested too deeply"),
+        ('{"j": 1}\n{"j": ' + '{"a":' * 700 + "1" + "}" * 700 + "}\n", "line 2, column j: "),
+        ('{"n": ' + "1" * 1_000_000 + "}\n", "line 1, column n: '1111"),
+        ("\n \n", "line 1: there is no JSON object with a key"),
+        ("", "line 1: there is no JSON object with a key"),
+        ("{}\n{}\n", "line 1: there is no JSON object with a key"),
+        ("".join(f'{{"k{number}": 1}}\n' for number in range(10_001)), "line 10001: "),
+    ],
+    ids=range(30),
+)  # fmt: skip
+def test_a_bad_line_of_ndjson_is_named(kinds_db: str, tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "t.ndjson"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    done = run_dbperf("load", str(path), "--table", "t", dsn=kinds_db, check=None)
+    assert done.returncode in (1, 64)
+    assert words in done.stderr
+    assert len(done.stderr) < 1000
+    assert _all(kinds_db) == []
+
+
+def test_ndjson_as_it_comes(kinds_db: str, tmp_path: Path) -> None:
+    """A byte order mark, CRLF, blank lines, keys that come late or not at all, an empty text, long digits, a mapping."""
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(
+        b'\xef\xbb\xbf{"t": "", "n": "5"}\r\n\r\n  \n{"price": 12345678.9012, "j": 0.1000000000000000055511151231257827, "X": 1}\r\n'
+        b'{"j": null, "t": null, "b": "yes", "f": 1, "at": "2022-01-31", "zoned": "2022-01-31T01:00:00+01:00", "X": {}}'
+    )
+    run_dbperf("load", str(path), "--table", "t", "--map", "-=X", dsn=kinds_db)
+    with psycopg.connect(kinds_db) as conn:
+        rows = conn.execute(
+            "SELECT t, n, price, j::text, b, f, at, extract(epoch FROM zoned)::bigint FROM t"
+        ).fetchall()
+    assert rows == [
+        ("", 5, None, None, None, None, None, None),
+        (None, None, Decimal("12345678.9012"), "0.1000000000000000055511151231257827", None, None, None, None),
+        (None, None, None, None, True, 1.0, dt.datetime(2022, 1, 31), 1643587200),
+    ]
+
+
+def test_json_text_in_csv(kinds_db: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('n,j\n1,"{""a"": 1.10}"\n2,\n3,"""x"""\n')
+    run_dbperf("load", str(path), "--table", "t", dsn=kinds_db)
+    assert [row[-1] for row in _all(kinds_db)] == [{"a": 1.1}, None, "x"]
+    path.write_text("n,j\n1,{}\n2,{a}\n")
+    assert (
+        "line 3, column j: '{a}': is not JSON"
+        in run_dbperf("load", str(path), "--table", "t", dsn=kinds_db, check=1).stderr
+    )
+
+
+BIG = LONGEST_LINE + 10
+
+
+@pytest.mark.parametrize("data", [b"t\n" + b"x" * BIG, b"t\n" + b'{"t": "' + b"x" * BIG + b'"}\n', b"\0" * BIG])
+@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+def test_a_line_without_end(kinds_db: str, tmp_path: Path, kind: str, data: bytes) -> None:
+    path = tmp_path / "t"
+    path.write_bytes(gzip.compress(data.removeprefix(b"t\n") if kind == "ndjson" else data, 1))
+    done = run_dbperf("load", str(path), "--table", "t", "--format", kind, dsn=kinds_db, check=1)
+    assert "is longer than 16 MiB; nothing was loaded" in done.stderr
+
+
+def _parquet(path: Path, **columns: pa.Array) -> Path:
+    pq.write_table(pa.table(columns), path, row_group_size=2)
+    return path
+
+
+def _ns(*values: int | None) -> pa.Array:
+    return pa.array(values, pa.timestamp("ns"))
+
+
+@pytest.mark.parametrize("by_itself", [True, False], ids=["row by row", "whole"])
+@pytest.mark.parametrize(
+    ("column", "values", "words"),
+    [
+        ("at", _ns(None, 5000, 5001), "row 3, column at: "),
+        ("zoned", _ns(None, 5000, 5001), "row 3, column zoned: "),
+        ("f", pa.array([1.5, None, float("nan")]), "row 3, column f: 'nan': not a finite decimal number"),
+        ("f", pa.array([1.5, None, float("-inf")], pa.float32()), "row 3, column f: '-inf': not a finite decimal number"),
+        ("n", pa.array([1, None, 2**31]), "row 3, column n: "),
+        ("id", pa.array([1, None, 2**63], pa.uint64()), "row 3, column id: "),
+        ("t", pa.array(["a", None, "\0"]), "row 3, column t: "),
+        ("t", pa.array([b"a", None, b"\xff"]).view(pa.string()), "row 3, column t: "),
+    ],
+    ids=range(8),
+)  # fmt: skip
+def test_a_bad_row_of_parquet_is_named(
+    kinds_db: str, tmp_path: Path, column: str, values: pa.Array, words: str, by_itself: bool
+) -> None:
+    more = {"u": pa.array(["00000000-0000-0000-0000-000000000001"] * 3)} if by_itself else {}
+    path = _parquet(tmp_path / "t.parquet", **{column: values}, **more)
+    done = run_dbperf("load", str(path), "--table", "t", dsn=kinds_db, check=1)
+    assert words in done.stderr
+    assert "nothing was loaded" in done.stderr
+    assert _all(kinds_db) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "words"),
+    [
+        ("n", pa.array([1.0, None, 2.5]), "row 3, column n: '2.5': the column keeps whole numbers"),
+        ("n", pa.array(["1", None, "x"]), "row 3, column n: 'x': not a finite decimal number"),
+        ("n", pa.array([True]), "row 1, column n: 'True': a bool, not a number"),
+        ("price", pa.array([1, None, 2.00001]), "row 3, column price: '2.00001': the column keeps 4 decimals"),
+        ("price", pa.array([1, None, 2.00001], pa.float32()), "row 3, column price: '2.00001"),
+        ("price", pa.array([Decimal("1.000001")]), "row 1, column price: '1.000001': the column keeps 4 decimals"),
+        ("price", pa.array([1e9]), "row 1, column price: '1000000000.0': numeric field overflow"),
+        ("f", pa.array([Decimal("0.12345678901234567890")]), "row 1, column f: "),
+        ("at", pa.array([7]), "row 1, column at: '7': not an ISO 8601 time"),
+        ("d", pa.array([None, 5000], pa.timestamp("ms")), "row 2, column d: '1970-01-01 00:00:05': has a time of day"),
+        ("t", pa.array([5]), "row 1, column t: '5': a int, not a text"),
+        ("t", pa.array([[5]]), "row 1, column t: '[5]': a list, not a text"),
+        ("b", pa.array([1]), "row 1, column b: '1': neither true nor false"),
+        ("u", pa.array(["x"]), "row 1, column u: 'x': not a UUID"),
+        ("j", pa.array(["{"]), "row 1, column j: '{': is not JSON"),
+        ("j", pa.array([{"at": NOON}]), "row 1, column j: "),
+        ("other", pa.array([5]), "field 'other' of t.parquet has no column in t"),
+    ],
+    ids=range(17),
+)  # fmt: skip
+def test_a_bad_value_of_parquet_is_named(
+    kinds_db: str, tmp_path: Path, column: str, values: pa.Array, words: str
+) -> None:
+    path = _parquet(tmp_path / "t.parquet", **{column: values})
+    done = run_dbperf("load", str(path), "--table", "t", dsn=kinds_db, check=None)
+    assert done.returncode in (1, 64)
+    assert words in done.stderr
+    assert _all(kinds_db) == []
+
+
+def test_parquet_as_it_comes(kinds_db: str, tmp_path: Path) -> None:
+    """Dates as times, floats and texts as numbers, structures as JSON, a mapping, one field in two columns."""
+    path = _parquet(
+        tmp_path / "t.parquet",
+        **{
+            "a.b": pa.array([1.5, 2.5]),
+            "d": pa.array([0, 86_400_000], pa.timestamp("ms")),
+            "price": pa.array([0.1, None], pa.float32()),
+            "n": pa.array(["5", None]).dictionary_encode(),
+            "j": pa.array([{"a": [1, 2], "b": "x"}, None]),
+            "at": pa.array([dt.date(2022, 1, 31), None]),
+        },
+    )
+    arguments = ["--map", "f=a.b", "--map", "id=a.b", "--round", "id"]
+    done = run_dbperf("--json", "load", str(path), "--table", "t", *arguments, dsn=kinds_db)
+    assert json.loads(done.stdout)["rounded"] == {"id": 2}
+    with psycopg.connect(kinds_db) as conn:
+        rows = conn.execute("SELECT f, id, d, price, n, j, at FROM t").fetchall()
+    assert rows == [
+        (1.5, 2, dt.date(1970, 1, 1), Decimal("0.1000"), 5, {"a": [1, 2], "b": "x"}, dt.datetime(2022, 1, 31)),
+        (2.5, 2, dt.date(1970, 1, 2), None, None, None, None),
+    ]
+
+
+def test_parquet_without_rows_or_columns(kinds_db: str, tmp_path: Path) -> None:
+    path = _parquet(tmp_path / "t.parquet", n=pa.array([], pa.int32()))
+    assert "0 rows" in run_dbperf("load", str(path), "--table", "t", dsn=kinds_db).stdout
+    _parquet(path)
+    assert "has no columns" in run_dbperf("load", str(path), "--table", "t", dsn=kinds_db, check=1).stderr
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_foreign_key_is_named_by_its_place(legacy_db: str, tmp_path: Path, kind: str) -> None:
+    ARROW.update({"timestamp": pa.timestamp("s"), "instrument_id": pa.int32()})
+    rows: Rows = [(dt.datetime(2022, 1, 1), identity) for identity in (1, 2, 999)]
+    path = tmp_path / "ticks"
+    path.write_bytes(WRITERS[kind](rows, ["timestamp", "instrument_id"]))
+    done = run_dbperf("load", str(path), "--table", "market_data", dsn=legacy_db, check=1)
+    place = {"csv": "line 4", "ndjson": "line 3", "parquet": "row 3"}[kind]
+    assert f"{place}, column instrument_id: '999': " in done.stderr
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_an_instrument_fills_every_format(legacy_db: str, tmp_path: Path, kind: str) -> None:
+    ARROW.update({"timestamp": pa.timestamp("s")})
+    path = tmp_path / "ticks"
+    path.write_bytes(WRITERS[kind]([(dt.datetime(2022, 1, 1),), (dt.datetime(2022, 1, 2),)], ["timestamp"]))
+    run_dbperf("load", str(path), "--table", "market_data", "--instrument", "ES", dsn=legacy_db)
+    with psycopg.connect(legacy_db) as conn:
+        found = conn.execute("SELECT instrument_id FROM market_data WHERE \"timestamp\" = '2022-01-02'").fetchall()
+    assert found == [(1,)]
+
+
+def test_the_format_is_known_by_magic_name_and_brace(kinds_db: str, tmp_path: Path) -> None:
+    for name, data, words in [
+        ("t.csv", as_parquet(ROWS, list(COLUMNS)), None),
+        ("T.NDJSON.GZ", b'"n"\n1\n', "line 1: is no JSON object"),
+        ("t.csv", b'{"n": 1}\n', "has no column"),
+        ("t.parquet", b"n\n1\n", "is no Parquet"),
+    ]:
+        path = tmp_path / name
+        path.write_bytes(data)
+        done = run_dbperf("load", str(path), "--table", "t", dsn=kinds_db, check=None)
+        assert (done.returncode == 0) == (words is None), done.stderr
+        assert (words or "") in done.stderr
+    path.write_bytes(b"n\n1\n")
+    run_dbperf("load", str(path), "--table", "t", "--format", "csv", dsn=kinds_db)
+    assert len(_all(kinds_db)) == len(ROWS) + 1
+
+
+def test_standard_input_that_is_none(kinds_db: str, tmp_path: Path) -> None:
+    with Path(os.devnull).open("rb") as nothing:
+        done = run_dbperf("load", "-", "--table", "t", dsn=kinds_db, check=1, stdin=nothing)
+    assert "standard input line 1: there is no header line" in done.stderr
+    command = ["load", "-", "--table", "t"]
+    done = run_dbperf(*command, dsn=kinds_db, check=64, preexec_fn=lambda: os.close(0))
+    assert "standard input is closed: name a file" in done.stderr
+    dash = tmp_path / "-"
+    dash.write_text("n\n1\n")
+    run_dbperf("load", "./-", "--table", "t", dsn=kinds_db, cwd=tmp_path, env=_environment())
+    assert len(_all(kinds_db)) == 1
+
+
+def _environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(load.__file__).resolve().parents[2]), **more}
+
+
+def test_a_spool_without_room_says_so(kinds_db: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("n\n" + "1\n" * 1_000_000)
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+    with path.open("rb") as handle:
+        done = run_dbperf("load", "-", "--table", "t", dsn=kinds_db, check=1, stdin=handle, preexec_fn=limited)
+    assert "standard input: it cannot be spooled to " in done.stderr
+    assert "set TMPDIR to a directory with more room; nothing was loaded" in done.stderr
+    with path.open("rb") as handle:
+        elsewhere = _environment(TMPDIR=str(tmp_path / "nowhere"))
+        done = run_dbperf("load", "-", "--table", "t", dsn=kinds_db, check=1, stdin=handle, env=elsewhere)
+    assert "nowhere" in done.stderr
+    assert _all(kinds_db) == []
+
+
+@pytest.mark.parametrize(("name", "data"), [("t.csv.zst", zstd(b"n\n1\n")), ("t.parquet", as_parquet([(1,)], ["n"]))])
+def test_without_pyarrow(
+    kinds_db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: bytes
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    for module in ("pyarrow", "dbperf.load.parquet"):
+        monkeypatch.setitem(sys.modules, module, None)
+    done = run_dbperf("load", str(path), "--table", "t", dsn=kinds_db, check=64)
+    assert f"{path} is " in done.stderr
+    assert "which needs pyarrow: pip install 'dbperf[arrow]'" in done.stderr
+
+
+_TIMES = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1))
+_TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(str.strip)
+_VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "at": _TIMES,
+    "zoned": _TIMES.map(lambda at: at.replace(tzinfo=dt.UTC)),
+    "n": st.integers(-(2**31), 2**31 - 1),
+    "id": st.integers(-(2**63), 2**63 - 1),
+    "price": st.decimals(-(10**7), 10**7, places=4),
+    "f": st.floats(allow_nan=False, allow_infinity=False),
+    "t": _TEXTS,
+    "b": st.booleans(),
+    "d": st.dates(),
+    "u": st.uuids(),
+    "j": st.recursive(
+        st.integers(-(2**70), 2**70) | _TEXTS | st.booleans(),
+        lambda inner: st.lists(inner) | st.dictionaries(_TEXTS, inner),
+        max_leaves=5,
+    ),
+}
+_AT_ONCE = ["at", "zoned", "n", "id", "f", "t", "b", "d"]  # what Parquet has as the table has it
+
+
+@pytest.fixture(scope="module")
+def property_db(cluster: Any, empty_template: str) -> Any:
+    name = "dbperf_test_formats"
+    cluster.create_database(name, empty_template)
+    yield cluster.dsn(name)
+    cluster.drop_database(name)
+
+
+@pytest.mark.parametrize("names", [list(COLUMNS), _AT_ONCE], ids=["row by row", "whole"])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_equal_rows_make_equal_tables(property_db: str, tmp_path: Path, names: list[str], data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.tuples(*(st.none() | _VALUES[name] for name in names)), min_size=1, max_size=6))
+    if all(value is None for row in rows for value in row):
+        rows.append(tuple(data.draw(_VALUES[name]) for name in names))
+    with psycopg.connect(property_db, autocommit=True) as conn:
+        conn.execute("SET timezone = 'UTC'")
+        _table(conn, "pg_temp.t", {name: COLUMNS[name] for name in names})
+        for kind, write in WRITERS.items():
+            path = tmp_path / kind
+            path.write_bytes(write(rows, names))
+            with load.Source(path) as source:
+                load.load(conn, source, load.Options("t"))
+            assert conn.execute("SELECT * FROM t").fetchall() == rows, kind
+            conn.execute("TRUNCATE t")
