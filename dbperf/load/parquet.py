@@ -17,7 +17,8 @@ from dbperf.load.source import Progress, Source, unnoticed
 from dbperf.load.values import FLOATS, JSON, FieldParser, is_parsed, parser
 from dbperf.load.whole import Whole, is_whole
 
-_BATCH_ROWS = 1 << 14
+#: Of one batch, which is held as a whole; fewer rows if they are long.
+_BATCH_ROWS, _BATCH_BYTES = 1 << 14, 1 << 25
 
 #: Bytes of a column that are read at once: its part of a row group may be larger than the memory.
 _READ_AHEAD = 1 << 20
@@ -44,6 +45,7 @@ class ParquetReader(Reader):
             self._file = pq.ParquetFile(
                 source.seekable(), buffer_size=_READ_AHEAD, pre_buffer=False, page_checksum_verification=True
             )
+            self._batch_rows = _batch_rows(self._file.metadata)
             self._schema = self._file.schema_arrow
             self.header = list(self._schema.names)
         except _TROUBLE as error:
@@ -108,7 +110,7 @@ class ParquetReader(Reader):
 
     def _batches(self, names: Sequence[str] | None, progress: Progress) -> Iterator[pa.RecordBatch]:
         total, done, reported = self._file.metadata.num_rows, 0, 0
-        batches = self._file.iter_batches(_BATCH_ROWS, columns=names)
+        batches = self._file.iter_batches(self._batch_rows, columns=names)
         while True:
             try:
                 batch = next(batches, None)
@@ -145,6 +147,11 @@ class ParquetReader(Reader):
         if isinstance(error, OSError) and error.errno:  # of the disk
             return error
         return self.error(None, None, None, f"is no Parquet, not all of it, or damaged ({error})")
+
+
+def _batch_rows(metadata: Any) -> int:
+    size = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    return int(max(1, min(_BATCH_ROWS, _BATCH_BYTES * metadata.num_rows // max(size, 1))))
 
 
 def _times(array: pa.Array) -> list[Any]:
