@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dbperf.copy.conversions import as_is
 from dbperf.copy.catalog import Column
+from dbperf.copy.conversions import as_is
 from dbperf.load.jsontext import encode
 from dbperf.load.reader import Reader, Record
 from dbperf.load.source import Progress, Source, unnoticed

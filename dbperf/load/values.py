@@ -13,8 +13,8 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from dbperf.copy.conversions import INTEGERS, as_is, converter
 from dbperf.copy.catalog import Column
+from dbperf.copy.conversions import INTEGERS, as_is, converter
 from dbperf.copy.options import Policy
 from dbperf.errors import UsageError
 from dbperf.load import jsontext

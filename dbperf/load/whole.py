@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dbperf.copy.conversions import DATE, DOUBLE, INTEGERS, REAL, TEXTS, TIMESTAMP, TIMESTAMPTZ
 from dbperf.copy.catalog import Column
+from dbperf.copy.conversions import DATE, DOUBLE, INTEGERS, REAL, TEXTS, TIMESTAMP, TIMESTAMPTZ
 from dbperf.errors import FileError
 from dbperf.load.values import NOT_FINITE
 
