@@ -6,6 +6,7 @@ Nothing is changed on the way but by a `Policy` that the caller has named: what 
 
 from __future__ import annotations
 
+import marshal
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -196,8 +197,11 @@ class FieldEncoder:
 
 def _field(encoded: list[Encoded], width: int | None) -> Field:
     """A list of encoded values as one field."""
-    if None not in encoded:
+    try:
         data = b"".join(encoded)  # type: ignore[arg-type]
+    except TypeError:
+        pass  # some are NULL
+    else:
         if width is not None:
             return Fixed(np.frombuffer(data, f"V{width}"), np.dtype(f"V{width}"))
         return Variable(np.fromiter(map(len, encoded), np.int64, len(encoded)), np.frombuffer(data, np.uint8))  # type: ignore[arg-type]
@@ -231,6 +235,9 @@ def _no_column(column: Column, values: Any) -> ColumnError:
 
 def _array(values: Sequence[Any], oid: int) -> tuple[Array | None, Array | None]:
     """*values* as an array, if NumPy has their type and encodes it, and which of them are NULL."""
+    dtype = _PLAIN.get(type(values[0])) if values else None
+    if dtype is not None and (oid, dtype[0]) in _ENCODERS and (alike := _alike(values, dtype)) is not None:
+        return alike, None
     kinds = set(map(type, values))
     has_nulls = type(None) in kinds
     kinds.discard(type(None))
@@ -246,7 +253,31 @@ def _array(values: Sequence[Any], oid: int) -> tuple[Array | None, Array | None]
         return None, None  # an int beyond 64 bits
 
 
+def _alike(values: Sequence[Any], dtype: str) -> Array | None:
+    """*values* that are all floats, or all ints of 32 bits, as an array; None if they are not, or that is not known.
+
+    Marshalled, each is a letter for its exact type and its bytes: one pass in C both looks at the types, which
+    `numpy.array` does not, and gets at the numbers.
+    """
+    record = _MARSHALLED.get(dtype)
+    if record is None or not isinstance(values, (tuple, list)):
+        return None
+    letter, kind = record
+    data = marshal.dumps(values, 2)
+    if len(data) != 5 + len(values) * kind.itemsize:
+        return None
+    records = np.frombuffer(data, kind, offset=5)
+    return records["value"] if (records["letter"] == letter).all() else None
+
+
 _PLAIN: dict[type, str] = {int: "i8", float: "f8", bool: "b1"}
+
+#: By dtype: the letter of the type, and what is marshalled of each value, if this Python does so.
+_MARSHALLED = {
+    dtype: (letter[0], np.dtype([("letter", "u1"), ("value", stored)]))
+    for dtype, letter, stored, example in (("f8", b"g", "<f8", (1.5, -2.0)), ("i8", b"i", "<i4", (1, -(2**31))))
+    if marshal.dumps(example, 2) == b"(\2\0\0\0" + b"".join(letter + np.array(e, stored).tobytes() for e in example)
+}
 
 
 def _objects(block: Array) -> Sequence[Any]:
