@@ -551,7 +551,7 @@ def property_db(cluster: Any, empty_template: str) -> Any:
 
 
 @pytest.mark.parametrize("names", [list(COLUMNS), _AT_ONCE], ids=["row by row", "whole"])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_equal_rows_make_equal_tables(property_db: str, tmp_path: Path, names: list[str], data: st.DataObject) -> None:
     rows = data.draw(st.lists(st.tuples(*(st.none() | _VALUES[name] for name in names)), min_size=1, max_size=6))
