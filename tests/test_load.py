@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from dbperf.migrations.session import value
 from tests.support import dbperf as run_dbperf
 from tests.support import rows_hash
 
@@ -106,7 +108,8 @@ def test_a_bad_line_is_named_and_nothing_is_loaded(legacy_db: str, bars: Path, o
         ([*LOAD, "--map", "price=shut"], 64, "no field shut"),
         ([*LOAD, "--round", "bid"], 64, "the file does not fill this column"),
         ([*LOAD, "--round", "timestamp"], 64, "nothing to round"),
-        ([*LOAD, "--on-conflict", "ignore"], 64, "No such option"),
+        ([*LOAD, "--on-conflict", "replace"], 64, "Invalid value"),
+        ([*LOAD, "--newer", "volume"], 64, "says nothing"),
         ([*LOAD, "--parallel", "2"], 64, "No such option"),
         (["--instrument", "ES"], 64, "Missing option '--table'"),
     ],
@@ -241,3 +244,46 @@ def test_mapping_leaving_out_and_other_types(legacy_db: str, tmp_path: Path) -> 
         conn.execute("SET timezone = 'UTC'")
         row = conn.execute('SELECT at::text, f, d::text, b, z::text, t FROM "All"').fetchone()
     assert row == ("2022-01-01 00:00:00", 0.001, "2022-01-31", True, "2022-01-01 00:00:00+00", "a\nb")
+
+
+def test_the_same_file_again_changes_nothing(upgraded_db: str, bars: Path) -> None:
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        count = "SELECT count(*) FROM market_data"
+        before = value(conn, count)
+        run_dbperf("load", str(bars), *LOAD, "--round", "volume", "--dry-run", dsn=upgraded_db)
+        run_dbperf("load", str(bars), *LOAD, "--round", "volume", dsn=upgraded_db)
+        loaded = value(conn, count)
+        assert loaded > before
+        again = run_dbperf("load", str(bars), *LOAD, "--round", "volume", dsn=upgraded_db)
+        assert "was loaded before" in again.stdout
+        bars.with_suffix(".gz").write_bytes(gzip.compress(bars.read_bytes()))
+        assert (
+            "was loaded before"
+            in run_dbperf("load", str(bars.with_suffix(".gz")), *LOAD, "--round", "volume", dsn=upgraded_db).stdout
+        )
+        assert value(conn, count) == loaded
+        run_dbperf("load", str(bars), *LOAD, "--round", "volume", "--batch-id", "once more", dsn=upgraded_db)
+        assert value(conn, count) == 2 * loaded - before
+
+
+def test_conflicts_and_bad_rows(upgraded_db: str, tmp_path: Path) -> None:
+    file = tmp_path / "bars.csv"
+    file.write_text("at,close,seen\n2026-01-01,1,1\n2026-01-02,x,1\n2026-01-01,3,2\n2026-01-03,-1,1\n")
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE bar (at date PRIMARY KEY, close integer CHECK (close > 0), seen integer)")
+        options = ["--table", "bar", "--on-conflict", "update", "--newer", "seen", "--on-error", "quarantine"]
+        result = json.loads(run_dbperf("--json", "load", str(file), *options, dsn=upgraded_db).stdout)
+        wanted = {"rows": 4, "inserted": 1, "updated": 0, "ignored": 1, "quarantined": 2}
+        assert {name: result[name] for name in wanted} == wanted
+        assert conn.execute("SELECT close FROM bar").fetchall() == [(3,)]
+        found = conn.execute(
+            "SELECT row_number, column_name, row_data FROM dbperf.quarantine ORDER BY row_number"
+        ).fetchall()
+        assert found == [
+            (2, "close", {"at": "2026-01-02", "close": "x", "seen": 1}),
+            (4, None, {"at": "2026-01-03", "close": -1, "seen": 1}),
+        ]
+        too_many = run_dbperf(
+            "load", str(file), *options, "--max-errors", "1", "--batch-id", "b", dsn=upgraded_db, check=1
+        )
+        assert "than max_errors allows" in too_many.stderr

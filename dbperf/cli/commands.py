@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any, cast, get_args
 
 import click
 
@@ -13,6 +14,8 @@ from dbperf.cli.migrating import migrate, repair, rollback, status
 from dbperf.cli.partitions import partitions_group
 from dbperf.cli.rebuild import rebuild_group
 from dbperf.cli.serving import server
+from dbperf.copy.options import MAX_ERRORS, OnConflict, OnError
+from dbperf.copy.options import Options as CopyOptions
 
 
 @click.group()
@@ -57,10 +60,17 @@ def legacy_create(context: Context, ticks: int, instruments: int, seed: int, sch
 @click.option("--map", "mapping", metavar="COLUMN=FIELD", multiple=True, help="Fill COLUMN from the file's FIELD.")
 @click.option("--round", "rounded", metavar="COLUMN", multiple=True, help="Round COLUMN half-even to what it holds.")
 @click.option("--format", "file_format", type=click.Choice(load.FORMATS), help="Of FILE, if it is taken for another.")
+@click.option("--on-conflict", type=click.Choice(get_args(OnConflict)), help="If the table has a row's key.  [error]")
+@click.option("--key", metavar="COLUMN", multiple=True, help="Of the unique index; else the primary key's.")
+@click.option("--newer", metavar="COLUMN", help="Update only where its value is greater than the one there.")
+@click.option("--on-error", type=click.Choice(get_args(OnError)), help="Stop, or put bad rows aside.  [stop]")
+@click.option("--max-errors", type=int, help=f"How many bad rows to put aside at most.  [{MAX_ERRORS}]")
+@click.option("--batch-id", metavar="ID", help="Name in dbperf.batch_ledger; else made of what the file holds.")
 @click.option("--dry-run", is_flag=True, help="Read, check and count, then roll back.")
 @pass_context
 def load_command(
     context: Context,
+    /,
     file: str,
     table: str,
     instrument: str | None,
@@ -69,13 +79,16 @@ def load_command(
     rounded: tuple[str, ...],
     file_format: str | None,
     dry_run: bool,
+    **writing: Any,
 ) -> None:
-    """Load FILE, or standard input if it is -: all of its rows, or none.
+    """Load FILE, or standard input if it is -: all of its rows, or none. The same file again changes nothing.
 
     CSV with a header line, NDJSON (a JSON object a line) or Parquet; plain, or compressed with gzip or zstd.
     """
     pairs = load.parse_mapping(mapping)
-    options = load.Options(table, instrument, create_instrument, pairs, rounded, dry_run, file_format)
+    writing["key"] = list(writing["key"]) or None
+    given = cast(CopyOptions, {name: value for name, value in writing.items() if value is not None})
+    options = load.Options(table, instrument, create_instrument, pairs, rounded, dry_run, file_format, given)
     with (
         context.connect(announce=True) as conn,
         load.Source(file) as source,

@@ -19,7 +19,7 @@ from dbperf.copy.moments import Touched, hours
 from dbperf.copy.options import CopyResult, Settings
 from dbperf.copy.progress import Meter
 from dbperf.copy.quarantine import INSERT, Quarantine
-from dbperf.errors import BatchError, MigrationError, PartitionBoundsError, own_error
+from dbperf.errors import BatchError, MigrationError, PartitionBoundsError, RowError, own_error
 from dbperf.partitions import ensure_hours
 
 _BEGIN = "SELECT * FROM dbperf.begin_batch(%s, %s)"
@@ -50,7 +50,9 @@ class Batch:
         self._quarantine: Quarantine | None = None
         if settings.max_errors is not None:
             self._quarantine = Quarantine(self._target, settings.batch_id, settings.max_errors)
-        self._hash = hashlib.sha256(repr([column[:6] for column in columns]).encode()) if settings.batch_id else None
+        self._hash = None
+        if settings.batch_id is not None and settings.content_hash is None:
+            self._hash = hashlib.sha256(repr([column[:6] for column in columns]).encode())
         self._touched = Touched(columns) if settings.touch_instruments else None
         self._partitioned: int | None = None  # place of the column that partitions are chosen by
         self._known: set[dt.datetime] = set()  # hours that have their partition
@@ -100,8 +102,8 @@ class Batch:
             if self._touched is not None and self._touched.ids:
                 touched = sorted(self._touched.ids), self._touched.since, self._touched.until
                 self._row("SELECT dbperf.touch_instruments(%s, %s::bigint[], %s, %s)", self._target, *touched)
-            if self._hash is not None:
-                ended = self._settings.batch_id, self._hash.hexdigest(), *counts
+            if self._settings.batch_id is not None:
+                ended = self._settings.batch_id, self._content_hash(), *counts
                 self._row("SELECT dbperf.end_batch(%s, %s, %s, %s, %s, %s)", *ended)
         return self._result(counts)
 
@@ -166,7 +168,7 @@ class Batch:
         """All parts but the rows that do not fit, each part by itself."""
         part: Part | None = first
         while part is not None:
-            for good, data in good_parts(part, self._encoder, quarantine.refuse):
+            for good, data in good_parts(part, self._encoder, self._refuse):
                 self._note(good, data)
                 self._copy_part(statement, good, data, quarantine)
             self._tell()
@@ -196,6 +198,15 @@ class Batch:
         if self._touched is not None:
             self._touched.add(part)
 
+    def _refuse(self, error: RowError, row: Any) -> None:
+        assert self._quarantine is not None
+        self._quarantine.refuse(error, row)
+        if self._hash is not None:
+            self._hash.update(repr(row).encode("utf-8", "backslashreplace"))
+
+    def _content_hash(self) -> str | None:
+        return self._settings.content_hash if self._hash is None else self._hash.hexdigest()
+
     def _tell(self) -> None:
         if self._meter.is_due:
             self._meter.tell(run(self._meter.look))
@@ -208,16 +219,15 @@ class Batch:
         Raises:
             BatchError: it is not what was stored.
         """
-        assert self._hash is not None
-        part = first
+        part = first if self._hash is not None else None
         while part is not None:
             if self._quarantine is None:
-                self._hash.update(self._encoder.encode(part))
+                self._note(part, self._encoder.encode(part))
             else:
-                for _, data in good_parts(part, self._encoder, self._quarantine.refuse):
-                    self._hash.update(data)
+                for good, data in good_parts(part, self._encoder, self._refuse):
+                    self._note(good, data)
             part = self._next()
-        if self._hash.hexdigest() != stored:
+        if self._content_hash() != stored:
             raise BatchError(
                 f"batch {self._settings.batch_id} was stored before with other content: give this one another id"
             )
@@ -248,4 +258,6 @@ class Batch:
                 cursor.execute(query.encode(), arguments)
                 return cursor.fetchone()
         except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
-            raise MigrationError(f"this database lacks what the options need ({error}): run dbperf migrate") from None
+            raise MigrationError(
+                f"this database lacks what the options need ({error.diag.message_primary}): run dbperf migrate"
+            ) from None

@@ -71,6 +71,28 @@ _DIGITS = 2200
 _FIFTEEN = Context(15, traps=[Inexact])
 
 
+class Unreadable:
+    """Stands in a row for what was no value of its column when it was read.
+
+    Attributes:
+        given: what was there.
+        reason: why it is none.
+    """
+
+    def __init__(self, given: object, reason: str) -> None:
+        self.given, self.reason = given, reason
+
+    def __repr__(self) -> str:
+        return repr(self.given)
+
+    def __str__(self) -> str:
+        return str(self.given)
+
+
+def _unreadable(value: Unreadable) -> None:
+    raise ValueError(value.reason)
+
+
 def as_is(value: Any) -> Any:
     """The value itself: what most columns need."""
     return value
@@ -82,6 +104,8 @@ def converter(column: Column, kind: type, policy: Policy) -> Converter | None:
     The converter raises ValueError, in words, for a value that it would change and may not by the *policy*. It returns
     None for NULL.
     """
+    if kind is Unreadable:
+        return _unreadable
     oid = column.oid
     accepted = _ACCEPTED.get(oid)
     if accepted is None:

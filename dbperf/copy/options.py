@@ -37,6 +37,7 @@ class Options(TypedDict, total=False):
             the transaction that stores the rows. The same call again stores nothing and says so
             (`CopyResult.duplicate_batch`), also after a COMMIT whose answer was lost; other content under the same id
             is a `BatchError`.
+        content_hash: what tells this content from any other, if you know that already; the rows are hashed otherwise.
         ensure_partitions: make partitions that the rows need first, on a connection of their own. A time that the
             partition policy does not allow is a bad row.
         touch_instruments: set ``instruments.last_tick`` and ``last_price`` to each instrument's newest row of the
@@ -58,6 +59,7 @@ class Options(TypedDict, total=False):
     on_error: OnError
     max_errors: int
     batch_id: str
+    content_hash: str
     ensure_partitions: bool
     touch_instruments: bool
     scale: Mapping[str, int]
@@ -139,6 +141,7 @@ class Settings:
     on_deleted: OnDeleted
     max_errors: int | None
     batch_id: str | None
+    content_hash: str | None
     ensure_partitions: bool
     touch_instruments: bool
     progress: Callable[[Progress], object] | None
@@ -194,6 +197,8 @@ def settings_of(options: Options) -> Settings:
         raise UsageError("max_errors cannot be negative")
     if options.get("batch_id") == "":
         raise UsageError("batch_id is empty")
+    if options.get("content_hash") is not None and options.get("batch_id") is None:
+        raise UsageError("content_hash says nothing without batch_id")
     return Settings(
         policy=Policy(**{each.name: given[each.name] for each in fields(Policy) if each.name in given}),
         on_conflict=on_conflict,
@@ -203,6 +208,7 @@ def settings_of(options: Options) -> Settings:
         on_deleted=options.get("on_deleted", "error"),
         max_errors=options.get("max_errors", MAX_ERRORS) if quarantines else None,
         batch_id=options.get("batch_id"),
+        content_hash=options.get("content_hash"),
         ensure_partitions=options.get("ensure_partitions", False),
         touch_instruments=options.get("touch_instruments", False),
         progress=options.get("progress"),

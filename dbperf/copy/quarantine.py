@@ -57,7 +57,7 @@ class Quarantine:
     def _add(self, number: int, sqlstate: str, reason: str, column: str | None, row: Any) -> None:
         if not self.left:
             raise BadRowsError(
-                f"more than {self.limit} rows of the batch are bad, the last one {reason}; nothing of it was stored: "
+                f"the batch has more bad rows than max_errors allows, the last one {reason}; nothing of it was stored: "
                 "mend the rows, or raise max_errors"
             )
         data = Jsonb(readable(row))

@@ -263,7 +263,10 @@ def _alike(values: Sequence[Any], dtype: str) -> Array | None:
     if record is None or not isinstance(values, (tuple, list)):
         return None
     letter, kind = record
-    data = marshal.dumps(values, 2)
+    try:
+        data = marshal.dumps(values, 2)
+    except ValueError:
+        return None  # one of them is something else
     if len(data) != 5 + len(values) * kind.itemsize:
         return None
     records = np.frombuffer(data, kind, offset=5)

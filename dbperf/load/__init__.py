@@ -1,8 +1,9 @@
-"""Load a file through `copy_rows`: all of its rows, or none."""
+"""Load a file through `copy_rows`: all of its rows, or none, and once."""
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,6 +13,8 @@ import psycopg
 from dbperf import partitions
 from dbperf.copy import CopyResult, copy_arrow, copy_rows
 from dbperf.copy.catalog import Column
+from dbperf.copy.conversions import Unreadable
+from dbperf.copy.options import Options as CopyOptions
 from dbperf.errors import RowError, UsageError, sentence
 from dbperf.load.instrument import instrument
 from dbperf.load.options import LoadResult, Options, parse_mapping
@@ -39,8 +42,9 @@ def load(
 ) -> LoadResult:
     """Load a file in one transaction.
 
-    Times without an offset are UTC. Partitions that the rows need are made first, on a connection of their own, and
-    stay even if the file does not; not with ``dry_run``.
+    The file's content is the batch's name in ``dbperf.batch_ledger``, together with table, instrument and the mapping:
+    the same file again changes nothing. Times without an offset are UTC. Partitions that the rows need are made first,
+    on a connection of their own, and stay even if the file does not; not with ``dry_run``.
 
     Args:
         conn: a connection, in autocommit or in the caller's transaction.
@@ -97,28 +101,42 @@ class _Loading:
         try:
             copied = self._copy(conn, constants, progress)
         except RowError as error:
-            raise self._file.error(self._file.record(error.row)[0], error.column, None, error.reason) from None
+            given = error.value.given if isinstance(error.value, Unreadable) else None
+            raise self._file.error(self._file.record(error.row)[0], error.column, given, error.reason) from None
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise self._from_server(error) from None
         changed = {field.column: field.rounded for _, field in self._fields if field.column in self._options.rounded}
         return LoadResult(copied, changed, self._options.instrument if created else None, self._options.dry_run)
 
     def _copy(self, conn: psycopg.Connection, constants: dict[str, int], progress: Progress) -> CopyResult:
-        whole = self._file.whole(self._filled, constants, progress)
+        table, writing = self._options.table, self._writing(conn)
+        whole = None
+        if writing.get("on_error", "stop") == "stop":  # what fails on the way to Arrow stops everything
+            whole = self._file.whole(self._filled, constants, progress)
         if whole is not None:
             with whole as data:
-                return copy_arrow(conn, self._options.table, data)
+                return copy_arrow(conn, table, data, **writing)
         names = [column.name for _, column in self._filled] + list(constants)
-        return copy_rows(conn, self._options.table, self._rows(tuple(constants.values()), progress), names)
+        return copy_rows(conn, table, self._rows(tuple(constants.values()), progress), names, **writing)
+
+    def _writing(self, conn: psycopg.Connection) -> CopyOptions:
+        """With the batch's name, where there is a ledger: what the file holds, and what is done with it."""
+        asked = self._options
+        if value(conn, "SELECT to_regclass('dbperf.batch_ledger')") is None:
+            return asked.writing
+        content = self._file.source.digest()
+        how = repr((asked.table, asked.instrument, sorted(asked.mapping), sorted(asked.rounded)))
+        batch_id = f"file {content} {hashlib.sha256(how.encode()).hexdigest()[:16]}"
+        return {"batch_id": batch_id, "content_hash": content, **asked.writing}
 
     def _rows(self, tail: tuple[int, ...], progress: Progress) -> Iterator[tuple[Any, ...]]:
-        for place, record in self._file.records(progress):
-            values = []
+        for _, record in self._file.records(progress):
+            values: list[Any] = []
             for position, field in self._fields:
                 try:
                     values.append(field.parse(record[position]))
                 except (ValueError, ArithmeticError) as error:
-                    raise self._file.error(place, field.column, record[position], str(error)) from None
+                    values.append(Unreadable(record[position], str(error)))
             yield (*values, *tail)
 
     def _from_server(self, error: psycopg.Error) -> Exception:

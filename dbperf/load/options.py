@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from dbperf.copy import CopyResult
+from dbperf.copy.options import Options as CopyOptions
 from dbperf.errors import UsageError
 
 #: As the COLUMN of ``--map``: leave the field out.
@@ -25,6 +27,7 @@ class Options:
         rounded: columns to round half-even to what they keep.
         dry_run: roll back in the end.
         format: one of `readers.FORMATS`; None: as the file shows.
+        writing: as of `copy_rows`: conflicts and bad rows. Its ``batch_id`` by default is made of what is loaded.
     """
 
     table: str
@@ -34,6 +37,7 @@ class Options:
     rounded: tuple[str, ...] = ()
     dry_run: bool = False
     format: str | None = None
+    writing: CopyOptions = dataclasses.field(default_factory=CopyOptions)
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,18 @@ class LoadResult:
 
     def in_words(self, name: str) -> str:
         """For people."""
-        rate = self.copied.rows / self.copied.seconds if self.copied.seconds else 0
+        done = self.copied
+        if done.duplicate_batch:
+            return f"{name} was loaded before, {done.inserted:,} rows of it inserted then: nothing was done now"
+        rate = done.rows / done.seconds if done.seconds else 0
         verb = "would be loaded (rolled back)" if self.dry_run else "loaded"
-        lines = [f"{self.copied.inserted:,} rows of {name} {verb} in {self.copied.seconds:.2f} s ({rate:,.0f} rows/s)"]
-        if self.copied.inserted != self.copied.rows:
-            lines.append(f"{self.copied.rows - self.copied.inserted:,} rows were left out by a trigger of the table")
+        lines = [f"{done.inserted:,} rows of {name} {verb} in {done.seconds:.2f} s ({rate:,.0f} rows/s)"]
+        if done.updated:
+            lines.append(f"{done.updated:,} rows changed one that was there")
+        if done.ignored:
+            lines.append(f"{done.ignored:,} rows were left out: their key was there, or a trigger of the table said so")
+        if done.quarantined:
+            lines.append(f"{done.quarantined:,} bad rows {'would be' if self.dry_run else 'are'} in dbperf.quarantine")
         lines += [f"{count:,} values of {column} were rounded" for column, count in self.rounded.items()]
         if self.created_instrument:
             lines.append(f"instrument {self.created_instrument} {'would be' if self.dry_run else 'was'} created")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import os
 import re
@@ -94,6 +95,10 @@ class Source:
         if self._decompress is None:
             return raw
         return io.BufferedReader(_Whole(self._decompress(raw), self.name), _CHUNK)
+
+    def digest(self) -> str:
+        """SHA-256 of the decompressed bytes."""
+        return hashlib.file_digest(self.open(), "sha256").hexdigest()
 
     def seekable(self) -> io.RawIOBase:
         """The decompressed bytes in any order: what is compressed is spooled first."""

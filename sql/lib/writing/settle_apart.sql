@@ -46,7 +46,7 @@ BEGIN
             CONTINUE;
         END IF;
         IF quarantined >= settle_apart.max_errors THEN
-            RAISE EXCEPTION 'more than % rows of the batch are bad', settle_apart.max_errors
+            RAISE EXCEPTION 'the batch has more bad rows than max_errors allows'
                 USING ERRCODE = 'DP006', DETAIL = pg_catalog.concat_ws('; ', v_message, nullif(v_detail, '')),
                       HINT = 'Nothing of it was stored. Mend the rows, or raise max_errors.';
         END IF;
