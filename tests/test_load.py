@@ -250,7 +250,6 @@ def test_the_same_file_again_changes_nothing(upgraded_db: str, bars: Path) -> No
     with psycopg.connect(upgraded_db, autocommit=True) as conn:
         count = "SELECT count(*) FROM market_data"
         before = value(conn, count)
-        run_dbperf("load", str(bars), *LOAD, "--round", "volume", "--dry-run", dsn=upgraded_db)
         run_dbperf("load", str(bars), *LOAD, "--round", "volume", dsn=upgraded_db)
         loaded = value(conn, count)
         assert loaded > before
