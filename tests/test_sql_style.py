@@ -17,6 +17,7 @@ from dbperf.sqlfiles import sql_dir
 WITHOUT_SEARCH_PATH: dict[str, str] = dict.fromkeys(
     (
         "apply_template",
+        "backfill_finish",
         "drain_default",
         "maintain",
         "maintain_table",

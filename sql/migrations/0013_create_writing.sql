@@ -1,4 +1,4 @@
--- What writers remember: batches that were stored, and rows that could not be. Touches no table of anybody else.
+-- What writing remembers: batches that were stored, rows that could not be, history that is being filled in. Touches no table of anybody else.
 -- IF NOT EXISTS: what stock yoyo alone applied is applied again by dbperf repair and migrate.
 -- bootstrap: true
 -- depends: 0010_create_rebuild
@@ -79,3 +79,51 @@ COMMENT ON COLUMN dbperf.quarantine.row_data IS 'The row as the writer had it.';
 COMMENT ON COLUMN dbperf.quarantine.quarantined_at IS 'When its transaction began.';
 
 COMMENT ON COLUMN dbperf.quarantine.quarantined_by IS 'Role that logged in.';
+
+COMMENT ON SEQUENCE dbperf.quarantine_id_seq IS 'Numbers the rows of dbperf.quarantine.';
+
+CREATE TABLE IF NOT EXISTS dbperf.backfill (
+    id integer GENERATED ALWAYS AS IDENTITY,
+    relation regclass NOT NULL,
+    leaf regclass NOT NULL,
+    load_table regclass NOT NULL,
+    lower timestamp without time zone NOT NULL,
+    upper timestamp without time zone NOT NULL,
+    state text DEFAULT 'loading' NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_by name DEFAULT SESSION_USER NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT backfill_pkey PRIMARY KEY (id),
+    CONSTRAINT backfill_state_is_known CHECK (state IN ('loading', 'attached', 'aborted')),
+    CONSTRAINT backfill_ends_once CHECK ((state = 'loading') = (ended_at IS NULL)),
+    CONSTRAINT backfill_is_an_interval CHECK (lower < upper)
+);
+
+CREATE UNIQUE INDEX IF NOT EXISTS backfill_leaf_idx ON dbperf.backfill (leaf) WHERE ended_at IS NULL;
+
+CREATE INDEX IF NOT EXISTS backfill_relation_idx ON dbperf.backfill (relation);
+
+COMMENT ON TABLE dbperf.backfill IS
+    'Partitions that are, or were, filled before they became partitions. See dbperf.backfill_start().';
+
+COMMENT ON SEQUENCE dbperf.backfill_id_seq IS 'Numbers the rows of dbperf.backfill.';
+
+COMMENT ON COLUMN dbperf.backfill.id IS 'In the order in which they were started.';
+
+COMMENT ON COLUMN dbperf.backfill.relation IS 'The partitioned table.';
+
+COMMENT ON COLUMN dbperf.backfill.leaf IS 'The table that is filled, and becomes its partition.';
+
+COMMENT ON COLUMN dbperf.backfill.load_table IS 'Where rows are written to: it hands them on to all leaves of the table that are being filled.';
+
+COMMENT ON COLUMN dbperf.backfill.lower IS 'Where the leaf begins, in UTC, inclusive.';
+
+COMMENT ON COLUMN dbperf.backfill.upper IS 'Where it ends, in UTC, exclusive.';
+
+COMMENT ON COLUMN dbperf.backfill.state IS 'loading: nobody sees its rows. attached: it is a partition. aborted: it was dropped.';
+
+COMMENT ON COLUMN dbperf.backfill.started_at IS 'When it began.';
+
+COMMENT ON COLUMN dbperf.backfill.started_by IS 'Role that began it.';
+
+COMMENT ON COLUMN dbperf.backfill.ended_at IS 'When it was attached or aborted.';

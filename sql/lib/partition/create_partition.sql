@@ -10,6 +10,7 @@ DECLARE
     v_leaf regclass;
     v_leaves integer;
     v_default regclass;
+    v_backfill regclass;
     v_before oid;
     v_after oid;
     v_name text;
@@ -35,6 +36,11 @@ BEGIN
     ELSIF v_default IS NOT NULL THEN -- ATTACH would read all of it, and writers would wait
         RAISE EXCEPTION '% has a DEFAULT partition, %', create_partition.relation, v_default
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = pg_catalog.format('CALL dbperf.drain_default(%L).', create_partition.relation);
+    END IF;
+    v_backfill := dbperf.backfill_within(create_partition.relation, create_partition.lower, create_partition.upper);
+    IF v_backfill IS NOT NULL THEN
+        RAISE EXCEPTION '% is being filled to become the partition of % for this time', v_backfill, create_partition.relation
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = pg_catalog.format('CALL dbperf.backfill_finish(%1$L), or SELECT dbperf.backfill_abort(%1$L).', v_backfill);
     ELSIF v_leaves >= dbperf.partition_capacity(create_partition.relation) THEN -- a query that may fail is better than an INSERT that does
         RAISE WARNING '% has % partitions: with more of them a query without a time could fill the server''s lock table', create_partition.relation, v_leaves
             USING ERRCODE = 'program_limit_exceeded', HINT = 'Raise max_locks_per_transaction, or drop indexes.';

@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION dbperf.partition_name(relation regclass, lower timestamp without time zone, upper timestamp without time zone)
+CREATE OR REPLACE FUNCTION dbperf.partition_name(relation regclass, lower timestamp without time zone, upper timestamp without time zone, is_history boolean DEFAULT false)
 RETURNS text
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
@@ -14,7 +14,7 @@ BEGIN
     FROM dbperf.partition_policy AS p WHERE p.relation = partition_name.relation;
 
     -- history that goes on to where the others are is no stray row's
-    v_outside := v_outside AND NOT EXISTS (
+    v_outside := v_outside AND NOT partition_name.is_history AND NOT EXISTS (
         SELECT FROM dbperf.partition_bounds(partition_name.relation) AS b
         JOIN pg_catalog.pg_class AS c ON c.oid = b.leaf AND c.relname NOT LIKE '%\_outside\_%'
         WHERE NOT b.is_default AND b.lower < partition_name.upper + 12 * v_every AND b.upper > partition_name.lower - 12 * v_every
@@ -45,5 +45,5 @@ BEGIN
 END
 $$;
 
-COMMENT ON FUNCTION dbperf.partition_name(regclass, timestamp, timestamp) IS
-    'Name for a new partition, quoted and qualified: the table''s with the beginning of its range; with outside_ if the policy would not make it, and no other is within twelve intervals. Locks: none.';
+COMMENT ON FUNCTION dbperf.partition_name(regclass, timestamp, timestamp, boolean) IS
+    'Name for a new partition, quoted and qualified: the table''s with the beginning of its range; with outside_ if the policy would not make it, no other is within twelve intervals, and nobody says that it is history. Locks: none.';

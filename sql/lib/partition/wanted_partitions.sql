@@ -14,6 +14,7 @@ BEGIN
         CROSS JOIN LATERAL dbperf.partition_horizon(p.relation) AS h
         CROSS JOIN LATERAL dbperf.partition_gaps(p.relation, p.every, h.start, h.stop) AS g
         WHERE p.relation = wanted_partitions.relation AND g.lower >= h.start
+          AND dbperf.backfill_within(p.relation, g.lower, g.upper) IS NULL -- somebody sees to it
         ORDER BY g.lower;
 END
 $$;
