@@ -8,6 +8,7 @@ from typing import Any, cast, get_args
 import click
 
 from dbperf import legacy, load
+from dbperf.cli.backfill import backfill_group
 from dbperf.cli.context import Context, pass_context
 from dbperf.cli.integrity import integrity_group, soft_delete, verify
 from dbperf.cli.migrating import migrate, repair, rollback, status
@@ -29,7 +30,8 @@ def cli(click_context: click.Context, dsn: str | None, as_json: bool) -> None:
 
 
 for command in (
-    server, migrate, rollback, status, repair, soft_delete, integrity_group, verify, partitions_group, rebuild_group,
+    server, migrate, rollback, status, repair, soft_delete, integrity_group, verify, partitions_group, backfill_group,
+    rebuild_group,
 ):  # fmt: skip
     cli.add_command(command)
 

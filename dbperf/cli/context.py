@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from types import FrameType
 from typing import Any
 
@@ -15,6 +16,7 @@ import click
 import psycopg
 
 from dbperf import database
+from dbperf.errors import UsageError
 
 
 @dataclass
@@ -57,6 +59,18 @@ pass_context = click.make_pass_decorator(Context)
 def note(text: str) -> None:
     """Say something beside the result, on stderr."""
     click.echo(f"dbperf: {text}", err=True)
+
+
+def parse_time(text: str) -> datetime:
+    """A time of the command line, ISO 8601.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no time: write it as 2026-11-23T14:25:00") from None
 
 
 def until_signalled() -> threading.Event:

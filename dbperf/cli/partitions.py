@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import click
 
 from dbperf import partition_indexes, partitions
-from dbperf.cli.context import Context, note, pass_context, until_signalled
+from dbperf.cli.context import Context, note, parse_time, pass_context, until_signalled
 from dbperf.database import describe
-from dbperf.errors import UsageError
 from dbperf.migrations import session
 
 
@@ -67,10 +65,7 @@ def maintain(context: Context, table: str | None, every: str | None) -> int:
 @pass_context
 def ensure(context: Context, table: str, at: str) -> None:
     """Make the partition of TABLE for a row of the time TS (ISO 8601; UTC if it names no zone)."""
-    try:
-        moment = datetime.fromisoformat(at)
-    except ValueError:
-        raise UsageError(f"{at!r} is no time: write it as 2026-11-23T14:25:00") from None
+    moment = parse_time(at)
     with context.connect(announce=True) as conn:
         name = partitions.ensure(conn, table, moment)
     context.show({"partition": name}, name)

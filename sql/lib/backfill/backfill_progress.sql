@@ -2,7 +2,7 @@ CREATE OR REPLACE VIEW dbperf.backfill_progress WITH (security_invoker = true) A
 SELECT
     b.relation,
     b.leaf,
-    b.load_table,
+    CASE WHEN b.ended_at IS NULL THEN b.load_table END AS load_table,
     b.lower AS lower_bound,
     b.upper AS upper_bound,
     CASE WHEN b.ended_at IS NULL AND c.oid IS NULL THEN 'aborted' ELSE b.state END AS state,
@@ -22,7 +22,7 @@ COMMENT ON COLUMN dbperf.backfill_progress.relation IS 'The partitioned table.';
 
 COMMENT ON COLUMN dbperf.backfill_progress.leaf IS 'The table that is filled, and becomes its partition.';
 
-COMMENT ON COLUMN dbperf.backfill_progress.load_table IS 'Where rows are written to while the state is loading.';
+COMMENT ON COLUMN dbperf.backfill_progress.load_table IS 'Where rows are written to while the state is loading; NULL after that.';
 
 COMMENT ON COLUMN dbperf.backfill_progress.lower_bound IS 'Where it begins, in UTC, inclusive.';
 
