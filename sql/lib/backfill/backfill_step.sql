@@ -22,7 +22,9 @@ EXCEPTION
     WHEN datatype_mismatch THEN
         RAISE EXCEPTION '% cannot become a partition: %', backfill_step.leaf, SQLERRM
             USING ERRCODE = SQLSTATE,
-                  HINT = 'The table was changed since the backfill began. Change this one likewise with ALTER TABLE, and CALL dbperf.backfill_finish() again, or give up with dbperf.backfill_abort().';
+                  HINT = pg_catalog.format(
+                      'The table was changed since the backfill began. Change %s likewise with ALTER TABLE, and CALL dbperf.backfill_finish(%L) again, or give up with dbperf.backfill_abort().',
+                      (SELECT b.load_table FROM dbperf.backfill AS b WHERE b.leaf = backfill_step.leaf AND b.ended_at IS NULL), backfill_step.leaf);
 END
 $$;
 
