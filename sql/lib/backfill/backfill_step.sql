@@ -9,6 +9,10 @@ DECLARE
     v_detail text;
     v_rows text;
 BEGIN
+    PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(pg_catalog.format('dbperf backfill %s', backfill_step.leaf::oid), 0));
+    IF NOT EXISTS (SELECT FROM dbperf.backfill_work(backfill_step.leaf) AS w WHERE w.statement = backfill_step.statement) THEN
+        RETURN; -- somebody else who finishes it has done this
+    END IF;
     EXECUTE backfill_step.statement;
 EXCEPTION
     WHEN unique_violation OR foreign_key_violation OR exclusion_violation THEN
