@@ -12,11 +12,13 @@ import pytest
 
 import dbperf
 from dbperf.errors import BatchError, MigrationError
-from tests.support import both_apis
+from dbperf.migrations.session import value
+from tests.support import Cluster, both_apis
 
 T = dt.datetime(2026, 6, 1, 9, 30)
 
 Copy = Callable[..., dbperf.CopyResult]
+
 
 NAMES = ["timestamp", "instrument_id", "price"]
 
@@ -139,3 +141,56 @@ def test_progress(upgraded: psycopg.Connection, upgraded_db: str, copy: Copy) ->
 def test_without_migrations(legacy_db: str) -> None:
     with psycopg.connect(legacy_db) as conn, pytest.raises(MigrationError, match="run dbperf migrate"):
         dbperf.copy_rows(conn, "market_data", _ticks(1), NAMES, batch_id="b")
+
+
+def test_the_rights_of_docs_writing(upgraded: psycopg.Connection, cluster: Cluster) -> None:
+    """Superuser: makes a role, which gets what docs/writing.md says, and nothing else."""
+    with cluster.admin(upgraded.info.dbname) as admin:
+        admin.execute("DROP ROLE IF EXISTS dbperf_test_writer")
+        admin.execute("CREATE ROLE dbperf_test_writer LOGIN")
+    try:
+        upgraded.execute("CREATE TABLE bar (at date PRIMARY KEY, close integer CHECK (close > 0))")
+        for grant in (
+            "SELECT, INSERT, UPDATE ON bar",
+            "SELECT, INSERT ON market_data",
+            "USAGE ON SEQUENCE market_data_id_seq",
+            "SELECT, UPDATE ON instruments",
+            "USAGE ON SCHEMA dbperf",
+            "INSERT ON dbperf.quarantine",
+            "SELECT, INSERT, UPDATE ON dbperf.batch_ledger",
+            "EXECUTE ON FUNCTION dbperf.ensure_partition",
+            "EXECUTE ON FUNCTION dbperf.partition_for",
+            "SELECT ON dbperf.partition_policy",
+        ):
+            upgraded.execute(f"GRANT {grant} TO dbperf_test_writer".encode())
+        with psycopg.connect(cluster.dsn(upgraded.info.dbname, "dbperf_test_writer")) as conn:
+            everything: Any = {"on_error": "quarantine", "batch_id": "b"}
+            rows = [{"at": T.date(), "close": 1}, {"at": T.date(), "close": -1}, {"at": T.date(), "close": "x"}]
+            result = dbperf.copy_rows(conn, "bar", rows, on_conflict="update", **everything)
+            assert (result.inserted, result.quarantined) == (1, 2)
+            ticks: Any = {"ensure_partitions": True, "touch_instruments": True, "batch_id": "t"}
+            assert dbperf.copy_rows(conn, "market_data", _ticks(3), NAMES, **ticks).inserted == 3
+    finally:
+        with cluster.admin(upgraded.info.dbname) as admin:
+            admin.execute("DROP OWNED BY dbperf_test_writer")
+            admin.execute("DROP ROLE dbperf_test_writer")
+        upgraded.execute("DROP TABLE IF EXISTS bar")
+
+
+def test_from_psql(upgraded: psycopg.Connection) -> None:
+    """As docs/writing.md has it."""
+    upgraded.execute("CREATE TABLE bar (at date PRIMARY KEY, close integer)")
+    with upgraded.transaction():
+        staging = value(upgraded, "SELECT dbperf.make_staging('bar', '{at,close}')::text")
+        with (
+            upgraded.cursor() as cursor,
+            cursor.copy(f"COPY {staging} (at, close) FROM STDIN (FORMAT CSV)".encode()) as copy,
+        ):
+            copy.write("2026-01-01,1\n2026-01-02,2\n2026-01-01,3\n")
+        assert upgraded.execute(
+            "SELECT * FROM dbperf.settle_staging('bar', %s, 'update', max_errors => 100)", [staging]
+        ).fetchone() == (2, 0, 1, 0)
+    with upgraded.transaction():
+        assert upgraded.execute("SELECT * FROM dbperf.begin_batch('x', 'bar')").fetchone() is None
+        upgraded.execute("SELECT dbperf.end_batch('x', 'hash', inserted => 1000)")
+    assert upgraded.execute("SELECT * FROM dbperf.begin_batch('x', 'bar')").fetchone() == ("hash", 1000, 0, 0, 0)

@@ -115,6 +115,18 @@ def test_the_budget(trades: psycopg.Connection, upgraded_db: str, copy: Copy) ->
     assert len(_quarantine(trades)) == 10
 
 
+@pytest.mark.parametrize(("mode", "stored"), [("update", "d"), ("ignore", "b")])
+def test_a_bad_row_gives_way_to_the_next_of_its_key(trades: psycopg.Connection, mode: Any, stored: str) -> None:
+    notes = [("a", 0), ("b", 1), ("c", 1), ("d", 1), ("e", 0), ("f", 0)]
+    rows = [_row(1, note=note, size=size) for note, size in notes] + [_row(2), _row(3, size=0)]
+    options: Any = {"on_conflict": mode, "key": ["number", "at"], "on_error": "quarantine"}
+    result = dbperf.copy_rows(trades, "trade", rows, NAMES, **options)
+    assert trades.execute("SELECT number, note FROM trade ORDER BY number").fetchall() == [(1, stored), (2, "a")]
+    wanted = [1, 8] if mode == "ignore" else [5, 6, 8]
+    assert [number for number, _ in _quarantine(trades)] == wanted
+    assert (result.inserted, result.updated, result.quarantined) == (2, 0, len(wanted))
+
+
 def test_deferred_keys_are_deferred_again(trades: psycopg.Connection) -> None:
     with trades.transaction():
         dbperf.copy_rows(trades, "trade", [_row(1), _row(2, parent=9)], NAMES, on_error="quarantine")

@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 
 from dbperf.aio.iterate import arun, atake
 from dbperf.copy.blocks import BlockEncoder, Part, good_parts
-from dbperf.copy.catalog import HEADER, TRAILER, Column, copy_statement
+from dbperf.copy.catalog import HEADER, PARTITION_COLUMN, TRAILER, Column, copy_statement
 from dbperf.copy.moments import Touched, hours
 from dbperf.copy.options import CopyResult, Settings
 from dbperf.copy.progress import Meter
@@ -235,7 +235,7 @@ class Batch:
     async def _find_partition_column(self) -> None:
         if not self._settings.ensure_partitions:
             return
-        key = await self._row("SELECT column_name::text FROM dbperf.partition_key(%s)", self._target)
+        key = await self._row(PARTITION_COLUMN, self._target)
         if key is not None and key[0] in self._names:
             self._partitioned = self._names.index(key[0])
 

@@ -55,6 +55,13 @@ LEFT JOIN pg_catalog.pg_type AS e ON e.oid = t.typelem AND e.typarray = t.oid
 ORDER BY w.attnum
 """
 
+#: The column by which the table is partitioned by range; needs no right on anything of dbperf.
+PARTITION_COLUMN = """
+SELECT a.attname::text FROM pg_catalog.pg_partitioned_table AS t
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.partrelid AND a.attnum = (t.partattrs::smallint[])[0]
+WHERE t.partrelid = to_regclass(%s) AND t.partstrat = 'r' AND t.partnatts = 1
+"""
+
 
 class Column(NamedTuple):
     """A column as the catalogue has it.

@@ -38,8 +38,8 @@ class Options(TypedDict, total=False):
             (`CopyResult.duplicate_batch`), also after a COMMIT whose answer was lost; other content under the same id
             is a `BatchError`.
         content_hash: what tells this content from any other, if you know that already; the rows are hashed otherwise.
-        ensure_partitions: make partitions that the rows need first, on a connection of their own. A time that the
-            partition policy does not allow is a bad row.
+        ensure_partitions: make partitions that the rows need first, on a connection of their own, where a date or time
+            is what they are made by. A time that the partition policy does not allow is a bad row.
         touch_instruments: set ``instruments.last_tick`` and ``last_price`` to each instrument's newest row of the
             batch, if it is newer than what is there: one UPDATE, in the order of the ids, at the end.
         scale: decimals that a column keeps, by its name, where its type does not say: prices once ``numeric(12,4)``.

@@ -12,7 +12,7 @@ import psycopg
 
 from dbperf import partitions
 from dbperf.copy import CopyResult, copy_arrow, copy_rows
-from dbperf.copy.catalog import Column
+from dbperf.copy.catalog import PARTITION_COLUMN, Column
 from dbperf.copy.conversions import Unreadable
 from dbperf.copy.options import Options as CopyOptions
 from dbperf.errors import RowError, UsageError, sentence
@@ -26,12 +26,6 @@ from dbperf.load.values import FieldParser
 from dbperf.migrations.session import value
 
 __all__ = ["FORMATS", "STDIN", "LoadResult", "Options", "Source", "load", "parse_mapping", "reader_of"]
-
-_PARTITION_COLUMN = """
-SELECT a.attname::text FROM pg_catalog.pg_partitioned_table AS t
-JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.partrelid AND a.attnum = (t.partattrs::smallint[])[0]
-WHERE t.partrelid = to_regclass(%s) AND t.partstrat = 'r' AND t.partnatts = 1
-"""
 
 
 def load(
@@ -88,7 +82,7 @@ class _Loading:
 
     def make_partitions(self, conn: psycopg.Connection) -> None:
         """Let every row of the file find its partition; reads the times once more than the rest."""
-        key = value(conn, _PARTITION_COLUMN, self._options.table)
+        key = value(conn, PARTITION_COLUMN, self._options.table)
         for position, column in self._filled:
             if column.name == key:
                 field = self._file.parser(position, column, rounds=False)

@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION dbperf.settle_apart(
-    statement text, staging regclass, relation regclass, rows bigint, max_errors bigint, batch_id text, OUT affected bigint, OUT updated bigint, OUT quarantined bigint
+    statement text, staging regclass, relation regclass, rows bigint, max_errors bigint, batch_id text, OUT affected bigint, OUT updated bigint, OUT bad bigint[]
 )
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -21,7 +21,7 @@ DECLARE
 BEGIN
     affected := 0;
     updated := 0;
-    quarantined := 0;
+    bad := '{}';
     WHILE pg_catalog.cardinality(v_lowest) > 0 LOOP
         v_low := v_lowest[pg_catalog.cardinality(v_lowest)];
         v_high := v_highest[pg_catalog.cardinality(v_highest)];
@@ -45,7 +45,7 @@ BEGIN
             v_highest := v_highest || ARRAY[v_high, (v_low + v_high) / 2];
             CONTINUE;
         END IF;
-        IF quarantined >= settle_apart.max_errors THEN
+        IF pg_catalog.cardinality(bad) >= settle_apart.max_errors THEN
             RAISE EXCEPTION 'the batch has more bad rows than max_errors allows'
                 USING ERRCODE = 'DP006', DETAIL = pg_catalog.concat_ws('; ', v_message, nullif(v_detail, '')),
                       HINT = 'Nothing of it was stored. Mend the rows, or raise max_errors.';
@@ -54,10 +54,10 @@ BEGIN
         SELECT dbperf.target_name(settle_apart.relation), settle_apart.batch_id, s.dbperf_row, v_state, pg_catalog.concat_ws('; ', v_message, nullif(v_detail, '')),
                nullif(v_column, ''), nullif(v_constraint, ''), pg_catalog.to_jsonb(s) - ARRAY['dbperf_row', 'dbperf_place']
         FROM pg_temp.dbperf_settling AS s WHERE s.dbperf_place = v_low;
-        quarantined := quarantined + 1;
+        bad := bad || v_low;
     END LOOP;
 END
 $$;
 
 COMMENT ON FUNCTION dbperf.settle_apart(text, regclass, regclass, bigint, bigint, text) IS
-    'Runs an INSERT of the rows of pg_temp.dbperf_settling (dbperf_place from $1 to $2) in halves, and halves of these, until what fails is one row: that goes to dbperf.quarantine. Raises DP006 if they are too many. Locks: ROW EXCLUSIVE on the table and the quarantine.';
+    'Runs an INSERT of the rows of pg_temp.dbperf_settling (dbperf_place from $1 to $2) in halves, and halves of these, until what fails is one row: that goes to dbperf.quarantine, and its dbperf_place into bad. Raises DP006 if they are too many. Locks: ROW EXCLUSIVE on the table and the quarantine.';

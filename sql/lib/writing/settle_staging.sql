@@ -16,7 +16,9 @@ DECLARE
     v_rows bigint;
     v_affected bigint;
     v_before bigint;
-    v_failed boolean := false;
+    v_updated bigint;
+    v_is_bad boolean; -- a row is; and, of a key that a bad row had, that others are left
+    v_bad bigint[];
 BEGIN
     SELECT pg_catalog.array_agg(s.attname ORDER BY s.attnum) INTO v_columns
     FROM pg_catalog.pg_attribute AS s
@@ -41,40 +43,58 @@ BEGIN
     IF v_deferred IS NOT NULL THEN -- who is bad must show now, not at COMMIT
         EXECUTE pg_catalog.format('SET CONSTRAINTS %s IMMEDIATE', v_deferred);
     END IF;
-    BEGIN
-        v_before := pg_catalog.nextval(v_sequence);
-        EXECUTE dbperf.settling_statement(settle_staging.relation, settle_staging.staging, v_source, v_ordering, settle_staging.on_conflict, v_index, v_columns, settle_staging.newer, settle_staging.on_deleted);
-        GET DIAGNOSTICS v_affected = ROW_COUNT;
-        updated := pg_catalog.nextval(v_sequence) - v_before - 1;
-    EXCEPTION
-        WHEN data_exception OR integrity_constraint_violation OR with_check_option_violation OR program_limit_exceeded OR raise_exception OR SQLSTATE 'DP005' THEN
-            IF settle_staging.max_errors IS NULL THEN
-                RAISE;
+    inserted := 0;
+    updated := 0;
+    LOOP
+        v_is_bad := false;
+        BEGIN
+            v_before := pg_catalog.nextval(v_sequence);
+            EXECUTE dbperf.settling_statement(settle_staging.relation, settle_staging.staging, v_source, v_ordering, settle_staging.on_conflict, v_index, v_columns, settle_staging.newer, settle_staging.on_deleted);
+            GET DIAGNOSTICS v_affected = ROW_COUNT;
+            v_updated := pg_catalog.nextval(v_sequence) - v_before - 1;
+        EXCEPTION
+            WHEN data_exception OR integrity_constraint_violation OR with_check_option_violation OR program_limit_exceeded OR raise_exception OR SQLSTATE 'DP005' THEN
+                IF settle_staging.max_errors IS NULL THEN
+                    RAISE;
+                END IF;
+                v_is_bad := true;
+        END;
+        IF v_is_bad THEN
+            EXECUTE pg_catalog.format(
+                'CREATE TEMPORARY TABLE dbperf_settling ON COMMIT DROP AS SELECT pg_catalog.row_number() OVER (ORDER BY %s) AS dbperf_place, s.* FROM (%s) AS s',
+                v_ordering, v_source
+            );
+            CREATE UNIQUE INDEX ON pg_temp.dbperf_settling (dbperf_place);
+            ANALYZE pg_temp.dbperf_settling;
+            SELECT a.affected, a.updated, a.bad INTO v_affected, v_updated, v_bad
+            FROM dbperf.settle_apart(
+                dbperf.settling_statement(
+                    settle_staging.relation, settle_staging.staging, 'SELECT * FROM pg_temp.dbperf_settling WHERE dbperf_place BETWEEN $1 AND $2', 'dbperf_place',
+                    settle_staging.on_conflict, v_index, v_columns, settle_staging.newer, settle_staging.on_deleted
+                ),
+                settle_staging.staging, settle_staging.relation, (SELECT pg_catalog.count(*) FROM pg_temp.dbperf_settling),
+                settle_staging.max_errors - quarantined, settle_staging.batch_id
+            ) AS a;
+            quarantined := quarantined + pg_catalog.cardinality(v_bad);
+            IF v_index IS NOT NULL THEN -- what a bad row stood before is next
+                EXECUTE pg_catalog.format(
+                    'DELETE FROM %s AS s WHERE NOT EXISTS (SELECT FROM pg_temp.dbperf_settling AS b WHERE b.dbperf_place = ANY ($1) AND b.dbperf_row <> s.dbperf_row AND %s)'
+                    ' OR s.dbperf_row IN (SELECT b.dbperf_row FROM pg_temp.dbperf_settling AS b WHERE b.dbperf_place = ANY ($1))',
+                    settle_staging.staging, dbperf.key_equality(v_index, 'b', 's')
+                ) USING v_bad;
             END IF;
-            v_failed := true;
-    END;
-    IF v_failed THEN
-        EXECUTE pg_catalog.format(
-            'CREATE TEMPORARY TABLE dbperf_settling ON COMMIT DROP AS SELECT pg_catalog.row_number() OVER (ORDER BY %s) AS dbperf_place, s.* FROM (%s) AS s',
-            v_ordering, v_source
-        );
-        CREATE UNIQUE INDEX ON pg_temp.dbperf_settling (dbperf_place);
-        ANALYZE pg_temp.dbperf_settling;
-        SELECT a.affected, a.updated, a.quarantined INTO v_affected, updated, quarantined
-        FROM dbperf.settle_apart(
-            dbperf.settling_statement(
-                settle_staging.relation, settle_staging.staging, 'SELECT * FROM pg_temp.dbperf_settling WHERE dbperf_place BETWEEN $1 AND $2', 'dbperf_place',
-                settle_staging.on_conflict, v_index, v_columns, settle_staging.newer, settle_staging.on_deleted
-            ),
-            settle_staging.staging, settle_staging.relation, (SELECT pg_catalog.count(*) FROM pg_temp.dbperf_settling), settle_staging.max_errors, settle_staging.batch_id
-        ) AS a;
-        DROP TABLE pg_temp.dbperf_settling;
-    END IF;
+            DROP TABLE pg_temp.dbperf_settling;
+        END IF;
+        inserted := inserted + v_affected - v_updated;
+        updated := updated + v_updated;
+        EXIT WHEN NOT v_is_bad OR v_index IS NULL;
+        EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %s)', settle_staging.staging) INTO v_is_bad;
+        EXIT WHEN NOT v_is_bad;
+    END LOOP;
     IF v_deferred IS NOT NULL THEN
         EXECUTE pg_catalog.format('SET CONSTRAINTS %s DEFERRED', v_deferred);
     END IF;
-    inserted := v_affected - updated;
-    ignored := v_rows - v_affected - quarantined;
+    ignored := v_rows - inserted - updated - quarantined;
 END
 $$;
 
