@@ -197,7 +197,7 @@ class _Nanoseconds(dt.datetime):
         ("double precision", Decimal("1e400"), "no exact double precision value"),
         ("integer[]", [1, 2**31], "2147483648 is out of range"),
         ("integer[]", [[1], [-(2**31) - 1]], "is out of range"),
-        ("integer[]", [True], "is out of range"),
+        ("integer[]", [True], "True does not fit into type integer"),
         ("smallint[]", [None, 2**15], "is out of range"),
         ("double precision[]", [1.5, 2**53 + 1], "no exact double precision value"),
         ("int4range", Range(1, 2**31), "is out of range"),

@@ -41,8 +41,9 @@ SELECT format('%%I.%%I', n.nspname, c.relname), w.attname::text, w.attgenerated 
             ELSE t.oid END::bigint,
        t.typreceive <> 0,
        -- numeric_typmod_precision() and numeric_typmod_scale() of numeric.c
-       CASE WHEN t.oid = 'numeric'::regtype AND r.modifier >= 4 THEN ((r.modifier - 4) >> 16) & 65535 END,
-       CASE WHEN t.oid = 'numeric'::regtype AND r.modifier >= 4 THEN (((r.modifier - 4) & 2047) # 1024) - 1024 END,
+       CASE WHEN 'numeric'::regtype IN (t.oid, e.oid) AND r.modifier >= 4 THEN ((r.modifier - 4) >> 16) & 65535 END,
+       CASE WHEN 'numeric'::regtype IN (t.oid, e.oid) AND r.modifier >= 4
+            THEN (((r.modifier - 4) & 2047) # 1024) - 1024 END,
        w.attnotnull AND NOT w.atthasdef AND w.attidentity = '',
        CASE WHEN e.typtype IN ('d', 'e') OR e.oid = 'bpchar'::regtype THEN e.oid::bigint END
 FROM target

@@ -1,23 +1,31 @@
 """Which Python types a column takes, and how a value gets there without changing.
 
 psycopg's binary encoders trust their caller. The ones for integers wrap around silently, within
-arrays and ranges too, and a value of a type that merely resembles the column's is encoded as it
-comes. What is not listed here is left to its own encoder.
+arrays and ranges too, a value of a type that merely resembles the column's is encoded as it
+comes, and what is false (0, an empty string) is an empty range. What is not listed here is left to
+its own encoder.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 import operator
+import re
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation
 from functools import partial
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from psycopg.types.json import Json, Jsonb
+from psycopg.types.multirange import Multirange, MultirangeInfo
+from psycopg.types.range import Range, RangeInfo
 
 from dbperf.copy.catalog import Column
 from dbperf.copy.options import Nanoseconds, Policy
@@ -29,7 +37,7 @@ INTEGERS = {21: "h", 23: "i", 20: "q"}
 
 REAL, DOUBLE, NUMERIC, DATE, TIME = 700, 701, 1700, 1082, 1083
 TIMESTAMP, TIMESTAMPTZ = 1114, 1184
-BYTEA, TEXTS = 17, (25, 1043)
+BYTEA, TEXTS = 17, (19, 25, 1043)
 JSONB = 3802
 JSONS = (114, JSONB)
 _NUMBERS = (REAL, DOUBLE, NUMERIC)
@@ -42,6 +50,9 @@ _ACCEPTED: dict[int, tuple[type, ...]] = {
     23: (int,),
     19: (str,),
     25: (str,),
+    26: (int,),
+    650: (IPv4Network, IPv6Network),
+    869: (IPv4Address, IPv6Address),
     1043: (str,),
     REAL: (float, int, Decimal),
     DOUBLE: (float, int, Decimal),
@@ -58,12 +69,13 @@ _ACCEPTED: dict[int, tuple[type, ...]] = {
     JSONB: (dict, list, int, float, bool, Json, Jsonb),
 }
 
-#: Arrays, ranges and multiranges by OID: bits of the integers in them.
-_NESTED_INTEGERS = {1005: 16, 1007: 32, 3904: 32, 3905: 32, 4451: 32, 6150: 32}
+#: Arrays by OID: what their elements are; likewise ranges and their bounds, multiranges and their ranges.
+_ELEMENTS = {info.array_oid: info.oid for info in psycopg.adapters.types if info.array_oid}
+_BOUNDS = {info.oid: info.subtype_oid for info in psycopg.adapters.types if isinstance(info, RangeInfo)}
+_RANGES = {info.oid: info.range_oid for info in psycopg.adapters.types if isinstance(info, MultirangeInfo)}
 
-_FLOAT_ARRAYS = (1021, 1022)
-_ARRAYS = (1005, 1007, 3905, 6150, *_FLOAT_ARRAYS)
-
+#: PostgreSQL's MAXDIM.
+_DIMENSIONS = 6
 
 #: numeric(p, s) has at most 1000 digits.
 _DIGITS = 2200
@@ -109,7 +121,7 @@ def converter(column: Column, kind: type, policy: Policy) -> Converter | None:
     oid = column.oid
     accepted = _ACCEPTED.get(oid)
     if accepted is None:
-        return _nested_converter(oid)
+        return _nested_converter(column, kind, policy)
     if kind is bool and bool not in accepted:
         return None
     if oid in INTEGERS and not issubclass(kind, int):
@@ -120,7 +132,7 @@ def converter(column: Column, kind: type, policy: Policy) -> Converter | None:
         return _number_converter(column, kind, policy)
     if oid in (TIMESTAMP, TIMESTAMPTZ):
         return _time_converter(oid, kind, policy)
-    return _without_time_zone if oid == TIME else as_is
+    return _CONVERTERS.get(oid, as_is)
 
 
 def _number_converter(column: Column, kind: type, policy: Policy) -> Converter:
@@ -165,41 +177,125 @@ def _chained(steps: list[Converter]) -> Converter:
     return convert
 
 
-def _nested_converter(oid: int) -> Converter:
-    check: Converter
-    if oid in _NESTED_INTEGERS:
-        check = partial(_integer_within, limit=1 << (_NESTED_INTEGERS[oid] - 1))
-    elif oid in _FLOAT_ARRAYS:
-        check = _to_real if oid == _FLOAT_ARRAYS[0] else _to_float
-    else:
-        return as_is
-    return partial(_array if oid in _ARRAYS else _checked, check=check)
+def _nested_converter(column: Column, kind: type, policy: Policy) -> Converter | None:
+    """How arrays, ranges and multiranges get into *column*: what is in them as a column of its type has it."""
+    if (element := _ELEMENTS.get(column.oid)) is not None:
+        return partial(_array, convert=_inner(column._replace(oid=element), policy))
+    if (bound := _BOUNDS.get(column.oid)) is not None:
+        inner, exact = column._replace(oid=bound), replace(policy, nan_is_null=False)  # None would be no bound
+        return _range_converter(inner, exact) if issubclass(kind, Range) else None
+    if (ranges := _RANGES.get(column.oid)) is not None:
+        return (
+            partial(_multirange, convert=_inner(column._replace(oid=ranges), policy))
+            if issubclass(kind, Multirange)
+            else None
+        )
+    return as_is
 
 
-def _array(value: Any, check: Converter) -> Any:
+def _array(value: Any, convert: Converter, depth: int = 1) -> Any:
     if not isinstance(value, list):
         raise ValueError(f"{show(value)} is no list, and the column is an array")
-    return _checked(value, check)
+    if depth > _DIMENSIONS:
+        raise ValueError(f"an array has at most {_DIMENSIONS} dimensions")
+    return [
+        None if item is None else _array(item, convert, depth + 1) if isinstance(item, list) else convert(item)
+        for item in value
+    ]
 
 
-def _checked(value: Any, check: Converter) -> Any:
-    """*value* itself, once *check* has passed over every scalar in it."""
-    if isinstance(value, (list, tuple)):
-        for item in value:
-            _checked(item, check)
-    elif hasattr(value, "lower_inc"):  # psycopg's Range
-        _checked([value.lower, value.upper], check)
-    elif value is not None:
-        if hasattr(value, "__iter__") and not isinstance(value, (str, bytes)):  # its Multirange
-            _checked(list(value), check)
-        else:
-            check(value)
-    return value
+def _multirange(value: Multirange[Any], convert: Converter) -> Multirange[Any]:
+    return Multirange(map(convert, value))
 
 
-def _integer_within(value: Any, limit: int) -> None:
-    if isinstance(value, bool) or not -limit <= operator.index(value) < limit:
+def _range_converter(column: Column, policy: Policy) -> Converter:
+    convert = _inner(column, policy)
+
+    def convert_range(value: Range[Any]) -> Range[Any]:
+        if value.isempty:
+            return value
+        lower, upper = (None if bound is None else convert(bound) for bound in (value.lower, value.upper))
+        if lower is not None and upper is not None and _is_above(lower, upper):
+            raise ValueError(f"{show(value)} ends before it begins")
+        if column.oid in INTEGERS:  # stored as [lower, upper)
+            _integer_within(column.oid, 0 if lower is None else lower + (not value.lower_inc))
+            _integer_within(column.oid, 0 if upper is None else upper + value.upper_inc)
+        return Range(lower, upper, value.bounds)
+
+    return convert_range
+
+
+def _is_above(lower: Any, upper: Any) -> bool:
+    """NaN is above every other number."""
+    return bool(upper == upper and (lower != lower or lower > upper))
+
+
+def _inner(column: Column, policy: Policy) -> Converter:
+    """How a value within another one gets there; it has no encoder of its own that would notice what does not fit."""
+    known: dict[type, Converter | None] = {}
+
+    def convert(value: Any) -> Any:
+        kind = type(value)
+        if kind not in known:
+            known[kind] = converter(column, kind, policy)
+        step = known[kind]
+        if step is None:
+            raise ValueError(f"{show(value)} does not fit into type {column.type_name}")
+        converted = step(value)
+        if converted is not None:
+            _check_inner(column.oid, converted)
+        return converted
+
+    return convert
+
+
+def _check_inner(oid: int, value: Any) -> None:
+    if oid in INTEGERS:
+        _integer_within(oid, value)
+    elif oid in TEXTS:
+        check_text(value)
+    elif oid in (TIMESTAMP, TIMESTAMPTZ) and (value.utcoffset() is None) != (oid == TIMESTAMP):
+        raise ValueError(time_zone_reason(value, oid))
+    elif oid in JSONS:
+        check_json(oid, json.dumps(value.obj if isinstance(value, (Json, Jsonb)) else value).encode())
+
+
+def _integer_within(oid: int, value: int) -> None:
+    limit = 1 << (8 * struct.calcsize("=" + INTEGERS[oid]) - 1)
+    if not -limit <= value < limit:
         raise ValueError(f"{show(value)} is out of range")
+
+
+def check_text(value: str) -> None:
+    """Raises ValueError for what PostgreSQL does not store in text."""
+    if "\0" in value:
+        raise ValueError(f"{show(value)} holds a zero character, which PostgreSQL does not store")
+
+
+def check_json(oid: int, data: bytes) -> None:
+    """Raises ValueError for what Python's json writes and PostgreSQL does not read."""
+    if b"NaN" in data or b"Infinity" in data:
+        json.loads(data, parse_constant=_no_constant)
+    if oid != JSONB:
+        return
+    if _ZERO.search(data):
+        raise ValueError("holds a zero character, which PostgreSQL does not store in jsonb")
+    if b"\\ud" in data:
+        json.dumps(json.loads(data), ensure_ascii=False).encode()  # half of a pair has no UTF-8
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"holds {name}, which JSON does not have")
+
+
+#: An escaped zero character, not an escaped backslash before letters.
+_ZERO = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def _address(value: Any) -> Any:
+    if getattr(value, "scope_id", None) is not None:
+        raise ValueError(f"{show(value)} has a scope, which PostgreSQL does not store")
+    return value
 
 
 def _nan_as_none(value: Any) -> Any:
@@ -279,6 +375,9 @@ def _without_time_zone(value: dt.time) -> dt.time:
     if value.tzinfo is not None:
         raise ValueError(f"{show(value)} has a time zone and the column has none")
     return value
+
+
+_CONVERTERS: dict[int, Converter] = {TIME: _without_time_zone, 869: _address}
 
 
 def _without_nanoseconds(value: Any, policy: Nanoseconds) -> dt.datetime:

@@ -7,8 +7,6 @@ Nothing is changed on the way but by a `Policy` that the caller has named: what 
 from __future__ import annotations
 
 import datetime as dt
-import json
-import re
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -20,13 +18,13 @@ from psycopg.pq import Format
 from dbperf.copy.catalog import Column
 from dbperf.copy.conversions import (
     INTEGERS,
-    JSONB,
     JSONS,
     TEXTS,
     TIMESTAMP,
     TIMESTAMPTZ,
     Converter,
     as_is,
+    check_json,
     converter,
     show,
     time_zone_reason,
@@ -158,18 +156,5 @@ def _dumped(dumper: Dumper, value: Any) -> Encoded:
 
 
 def _checked_json(oid: int, text: Encoded) -> Encoded:
-    """What Python's json writes and PostgreSQL does not read."""
-    data = bytes(text or b"")
-    if b"NaN" in data or b"Infinity" in data:
-        json.loads(data.lstrip(b"\x01"), parse_constant=_no_constant)
-    if oid == JSONB and _ZERO.search(data):
-        raise ValueError("holds a zero character, which PostgreSQL does not store in jsonb")
+    check_json(oid, bytes(text or b"").lstrip(b"\x01"))
     return text
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"holds {name}, which JSON does not have")
-
-
-#: An escaped zero character, not an escaped backslash before letters.
-_ZERO = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
