@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import collections
 import datetime as dt
@@ -147,6 +148,7 @@ class Level(enum.IntEnum):
         ("jsonb", Jsonb("text"), "text"),
         ("jsonb", [1, {"a": None}], [1, {"a": None}]),
         ("uuid", uuid.UUID(int=7), uuid.UUID(int=7)),
+        ("bytea", memoryview(array.array("i", [1, 2])), array.array("i", [1, 2]).tobytes()),
     ],
 )
 def test_values_that_are_converted(conn: psycopg.Connection, kind: str, value: Any, stored: Any) -> None:

@@ -229,6 +229,26 @@ def test_without_numpy(table: psycopg.Connection, monkeypatch: pytest.MonkeyPatc
         dbperf.copy_columns(table, "t", {"number": [1]})
 
 
+def test_policies(table: psycopg.Connection) -> None:
+    prices = np.ma.MaskedArray([1.25, 1.23456, 2.675, 1e300], [False, True, False, False])
+    dbperf.copy_columns(table, "t", {"price": prices}, scale={"price": 3})
+    with table.transaction(), pytest.raises(RowError, match="more than 2 decimals"):
+        dbperf.copy_columns(table, "t", {"price": prices}, scale={"price": 2})
+    dbperf.copy_columns(table, "t", {"price": prices}, scale={"price": 2}, round=["price"])
+    assert [price for (price,) in _stored(table, "price")][4:] == [1.25, None, round(2.675, 2), 1e300]
+    times = np.array(["2026-05-01T00:00:00.000001999"], "M8[ns]")
+    for policy, micro in (("truncate", 1), ("round", 2)):
+        table.execute("TRUNCATE t")
+        dbperf.copy_columns(table, "t", {"at": times, "zoned": times}, nanoseconds=policy, naive_is_utc=True)  # type: ignore[arg-type]
+        at = dt.datetime(2026, 5, 1, microsecond=micro)
+        assert _stored(table, "at, zoned AT TIME ZONE 'UTC'") == [(at, at)]
+    table.execute("TRUNCATE t")
+    dbperf.copy_columns(table, "t", {"price": np.array([1.0, np.nan]), "exact": [float("nan"), 2.5]}, nan_is_null=True)
+    assert _stored(table, "price, exact") == [(1.0, None), (None, Decimal("2.5"))]
+    with table.transaction(), pytest.raises(RowError):
+        dbperf.copy_columns(table, "t", {"little": np.array([2**53 + 1])})
+
+
 _COMMON = {name: strategy for name, strategy in _VALUES.items() if name not in ("colour", "cents")}
 
 

@@ -111,8 +111,9 @@ def _values(array: pa.Array) -> Array | None:
     """The values as NumPy has them; None if it has no such type."""
     kind = array.type
     if pa.types.is_boolean(kind):
-        bits = np.unpackbits(np.frombuffer(array.buffers()[1], np.uint8), bitorder="little")
-        return bits[array.offset : array.offset + len(array)].view(bool)
+        first, shift = divmod(array.offset, 8)
+        packed = np.frombuffer(array.buffers()[1], np.uint8)[first : (array.offset + len(array) + 7) // 8]
+        return np.unpackbits(packed, bitorder="little")[shift : shift + len(array)].view(bool)
     if pa.types.is_timestamp(kind):
         dtype = f"M8[{kind.unit}]"
     elif pa.types.is_date32(kind):

@@ -19,7 +19,7 @@ from dbperf.copy.moments import Touched, hours
 from dbperf.copy.options import CopyResult, Settings
 from dbperf.copy.progress import Meter
 from dbperf.copy.quarantine import INSERT, Quarantine
-from dbperf.errors import BatchError, MigrationError, PartitionBoundsError, RowError, own_error
+from dbperf.errors import BatchError, ColumnError, MigrationError, PartitionBoundsError, RowError, own_error
 from dbperf.partitions import ensure_hours
 
 _BEGIN = "SELECT * FROM dbperf.begin_batch(%s, %s)"
@@ -45,6 +45,7 @@ class Batch:
         self._conn, self._columns, self._encoder, self._settings = conn, columns, encoder, settings
         self._target = columns[0].table
         self._names = [column.name for column in columns]
+        self._check_names()
         self._sibling = make_conninfo(conn.info.dsn, password=conn.info.password or None)
         self._meter = Meter(settings.progress, conn.info.backend_pid, self._sibling)
         self._quarantine: Quarantine | None = None
@@ -78,6 +79,19 @@ class Batch:
         finally:
             self._meter.close()
 
+    def _check_names(self) -> None:
+        """Raise ColumnError if an option names what the batch does not have."""
+        asked, policy = self._settings, self._settings.policy
+        for option, names in {
+            "key": asked.key or (),
+            "update": asked.update or (),
+            "newer": [asked.newer] if asked.newer else (),
+            "scale": policy.scale,
+            "round": policy.round,
+        }.items():
+            if missing := [name for name in names if name not in self._names]:
+                raise ColumnError(f"{option} names column {missing[0]}, which the batch does not fill")
+
     def _next(self) -> Part | None:
         taken: list[Part] = take(self._parts, 1)
         return taken[0] if taken else None
@@ -90,7 +104,7 @@ class Batch:
 
     def _write_in_transaction(self, first: Part | None) -> CopyResult:
         self._find_partition_column()
-        if first is not None and self._partitioned is not None:
+        if first is not None and self._partitioned is not None and self._quarantine is None:
             self._ensure(first)  # before anything is locked
         with self._conn.transaction():
             if self._settings.batch_id is not None:
@@ -170,11 +184,11 @@ class Batch:
         while part is not None:
             for good, data in good_parts(part, self._encoder, self._refuse):
                 self._note(good, data)
+                if self._lacks_partitions(good):
+                    self._ensure(good)
                 self._copy_part(statement, good, data, quarantine)
             self._tell()
             part = self._next()
-            if part is not None and self._lacks_partitions(part):
-                self._ensure(part)
 
     def _copy_part(self, statement: Any, part: Part, data: bytes | memoryview, quarantine: Quarantine) -> None:
         """The rows of *part* that the server can read: halves it until it is one row that it cannot."""

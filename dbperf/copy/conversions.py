@@ -132,7 +132,10 @@ def converter(column: Column, kind: type, policy: Policy) -> Converter | None:
         return _number_converter(column, kind, policy)
     if oid in (TIMESTAMP, TIMESTAMPTZ):
         return _time_converter(oid, kind, policy)
-    return _CONVERTERS.get(oid, as_is)
+    if issubclass(kind, memoryview):
+        return bytes  # its length is in items
+    convert: Converter = _CONVERTERS.get(oid, as_is)
+    return convert
 
 
 def _number_converter(column: Column, kind: type, policy: Policy) -> Converter:

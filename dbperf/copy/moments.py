@@ -25,7 +25,10 @@ def listed(values: Any) -> list[Any]:
 def utc(value: Any) -> dt.datetime | None:
     """A date or time as a naive UTC datetime; None for what is none."""
     if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
+        try:
+            return value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
+        except OverflowError:
+            return None  # before year 1 or after 9999 in UTC
     return dt.datetime(value.year, value.month, value.day) if isinstance(value, dt.date) else None
 
 

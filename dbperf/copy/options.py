@@ -27,11 +27,12 @@ class Options(TypedDict, total=False):
         newer: only update where this column's new value is greater than the old one, or that is NULL; within a batch
             the greatest counts.
         on_deleted: what becomes of a row whose key belongs to a soft-deleted one: ``"error"`` (the default),
-            ``"keep"`` that deleted and ignore the row, or ``"revive"`` it with the row's values, which needs EXECUTE on
-            ``dbperf.revive_rows``. A table that is not hot decides itself between error and revive.
+            ``"keep"`` that deleted and ignore the row, or, of ``"update"`` alone, ``"revive"`` it with the row's
+            values, which needs EXECUTE on ``dbperf.revive_rows``; writers that revive can deadlock (40P01: call again).
+            A table that is not hot decides itself between error and revive.
         on_error: ``"stop"`` (the default) stores nothing of a batch with a bad row; ``"quarantine"`` writes bad rows to
             ``dbperf.quarantine`` with the reason and stores the others. Bad is what does not fit its column, breaks a
-            constraint, has no partition, or is refused by a trigger.
+            constraint, has no partition, or is refused by a trigger with RAISE or an SQLSTATE of these classes.
         max_errors: how many bad rows a batch may have; with one more nothing of it is stored. By default 1,000.
         batch_id: the batch's name in ``dbperf.batch_ledger``, of your choice, unique within the database, recorded in
             the transaction that stores the rows. The same call again stores nothing and says so
@@ -195,8 +196,10 @@ def settings_of(options: Options) -> Settings:
         raise UsageError("max_errors says nothing with on_error='stop'")
     if options.get("max_errors", 0) < 0:
         raise UsageError("max_errors cannot be negative")
-    if options.get("batch_id") == "":
-        raise UsageError("batch_id is empty")
+    if options.get("on_deleted") == "revive" and (on_conflict != "update" or quarantines or options.get("newer")):
+        raise UsageError("on_deleted='revive' needs on_conflict='update', without newer and without quarantine")
+    if not isinstance(options.get("batch_id", "x"), str | None) or options.get("batch_id") == "":
+        raise UsageError("batch_id is a text, and not empty")
     if options.get("content_hash") is not None and options.get("batch_id") is None:
         raise UsageError("content_hash says nothing without batch_id")
     return Settings(

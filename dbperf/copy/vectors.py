@@ -153,14 +153,11 @@ class FieldEncoder:
         if encode is None or block.ndim > 1:
             return self._one_by_one(_objects(block), start, nulls)
         items, changed = encode(self._fitted(block))
+        if self._scale is not None and kind == "f":
+            items, lossy = self._of_scale(items, self._scale)
+            changed = lossy if changed is None else changed | lossy
         if changed is not None and nulls is not None:
             changed = changed & ~nulls
-        if self._scale is not None and kind == "f":
-            kept = np.round(items, self._scale)
-            if self.column.name not in self.policy.round:
-                lossy = (kept != items) & np.isfinite(items)
-                changed = lossy if changed is None else changed | lossy
-            items = kept
         if changed is not None and changed.any():
             raise self._refusal(start, block, changed, nulls)
         return Fixed(items, np.dtype(sent), nulls)
@@ -184,6 +181,18 @@ class FieldEncoder:
         if self.policy.nanoseconds == "round":
             block = block + np.timedelta64(500, "ns")
         return block.astype("M8[us]")
+
+    def _of_scale(self, items: Array, scale: int) -> Sent:
+        """Rounded if the policy says so, as Python does it; else which of them would have to be."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            kept = np.round(items, scale)
+        lossy = (kept != items) & np.isfinite(kept) & np.isfinite(items)
+        if self.column.name in self.policy.round:
+            items = items.copy()
+            for place in np.flatnonzero(lossy):
+                items[place] = round(float(items[place]), scale)
+            lossy[:] = False
+        return items, lossy
 
     def _refusal(self, start: int, block: Array, changed: Array, nulls: Array | None) -> RowError:
         place = int((changed if nulls is None else changed & ~nulls).argmax())
@@ -329,7 +338,9 @@ def _reals(block: Array) -> Sent:
     with np.errstate(over="ignore", under="ignore"):
         items = block.astype("f4")
     if block.dtype.kind != "f":
-        return items, items.astype("f8") != block
+        _, lossy = _doubles_of_integers(block)
+        assert lossy is not None
+        return items, lossy | (items.astype("f8") != block)
     return items, ((items == 0) != (block == 0)) | (np.isinf(items) != np.isinf(block))
 
 

@@ -18,12 +18,10 @@ BEGIN
     SELECT pg_catalog.format('EXISTS (SELECT FROM pg_catalog.jsonb_to_recordset(%L) AS k (%s) WHERE %s)', revive_rows.keys,
                              pg_catalog.string_agg(pg_catalog.format('%I %s', c.attname, pg_catalog.format_type(c.atttypid, c.atttypmod)), ', '),
                              dbperf.key_equality(revive_rows.index, 'r', 'k')),
-           pg_catalog.string_agg(pg_catalog.format('r.%I', c.attname), ', ' ORDER BY a.attnum)
+           pg_catalog.string_agg(pg_catalog.format('r.%I', c.attname), ', ' ORDER BY u.place)
     INTO v_condition, v_ordering
-    FROM pg_catalog.pg_index AS i
-    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indexrelid AND a.attnum <= i.indnkeyatts
-    JOIN pg_catalog.pg_attribute AS c ON c.attrelid = i.indrelid AND c.attname = a.attname
-    WHERE i.indexrelid = revive_rows.index;
+    FROM pg_catalog.unnest(dbperf.index_columns(revive_rows.index)) WITH ORDINALITY AS u (name, place)
+    JOIN pg_catalog.pg_attribute AS c ON c.attrelid = revive_rows.relation AND c.attname = u.name;
     EXECUTE pg_catalog.format('SELECT FROM %s AS r WHERE r.deleted_at IS NOT NULL AND %s ORDER BY %s FOR UPDATE', revive_rows.relation, v_condition, v_ordering);
     PERFORM dbperf.refuse_marked_parents(revive_rows.relation, v_condition || ' AND r.deleted_at IS NOT NULL', NULL);
     RETURN dbperf.clear_marks(revive_rows.relation, v_condition);

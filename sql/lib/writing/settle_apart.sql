@@ -52,7 +52,7 @@ BEGIN
         END IF;
         INSERT INTO dbperf.quarantine (target, batch_id, row_number, sqlstate, reason, column_name, constraint_name, row_data)
         SELECT dbperf.target_name(settle_apart.relation), settle_apart.batch_id, s.dbperf_row, v_state, pg_catalog.concat_ws('; ', v_message, nullif(v_detail, '')),
-               nullif(v_column, ''), nullif(v_constraint, ''), pg_catalog.to_jsonb(s) - ARRAY['dbperf_row', 'dbperf_place']
+               nullif(v_column, ''), nullif(v_constraint, ''), pg_catalog.to_jsonb(s.*) - ARRAY['dbperf_row', 'dbperf_place']
         FROM pg_temp.dbperf_settling AS s WHERE s.dbperf_place = v_low;
         bad := bad || v_low;
     END LOOP;

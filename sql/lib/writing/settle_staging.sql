@@ -12,7 +12,8 @@ DECLARE
     v_columns name[]; -- to be updated
     v_source text;
     v_ordering text;
-    v_deferred text;
+    v_deferrable text;
+    v_deferred text; -- of these, the ones that are unless somebody says otherwise
     v_rows bigint;
     v_affected bigint;
     v_before bigint;
@@ -22,14 +23,13 @@ DECLARE
 BEGIN
     SELECT pg_catalog.array_agg(s.attname ORDER BY s.attnum) INTO v_columns
     FROM pg_catalog.pg_attribute AS s
-    WHERE s.attrelid = settle_staging.staging AND s.attnum > 0 AND NOT s.attisdropped AND s.attname <> 'dbperf_row'
-      AND s.attname NOT IN (SELECT a.attname FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = v_index);
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = settle_staging.relation AND a.attname = s.attname AND a.attnum > 0
+    WHERE s.attrelid = settle_staging.staging AND s.attnum > 0 AND NOT s.attisdropped AND a.attidentity <> 'a'
+      AND a.attname <> ALL (dbperf.index_columns(v_index));
     v_columns := coalesce(settle_staging.update_columns, v_columns, '{}');
     v_source := dbperf.settling_rows(settle_staging.relation, settle_staging.staging, settle_staging.on_conflict, v_index, settle_staging.newer);
-    v_ordering := coalesce((SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum)
-                            FROM pg_catalog.pg_attribute AS a
-                            JOIN pg_catalog.pg_index AS i ON i.indexrelid = a.attrelid AND a.attnum <= i.indnkeyatts
-                            WHERE a.attrelid = v_index) || ', ', '') || 'dbperf_row';
+    v_ordering := (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(u.name), ', ' ORDER BY u.place)
+                   FROM pg_catalog.unnest(dbperf.index_columns(v_index) || 'dbperf_row'::name) WITH ORDINALITY AS u (name, place));
     EXECUTE pg_catalog.format('ANALYZE %s', settle_staging.staging);
     EXECUTE pg_catalog.format('SELECT pg_catalog.count(*) FROM %s', settle_staging.staging) INTO v_rows;
     IF settle_staging.on_deleted = 'revive' AND dbperf.has_soft_delete(settle_staging.relation) THEN
@@ -37,11 +37,13 @@ BEGIN
     END IF;
 
     quarantined := 0;
-    SELECT pg_catalog.string_agg(pg_catalog.format('%I.%I', n.nspname, k.conname), ', ') INTO v_deferred
+    SELECT pg_catalog.string_agg(pg_catalog.format('%I.%I', n.nspname, k.conname), ', '),
+           pg_catalog.string_agg(pg_catalog.format('%I.%I', n.nspname, k.conname), ', ') FILTER (WHERE k.condeferred)
+    INTO v_deferrable, v_deferred
     FROM pg_catalog.pg_constraint AS k JOIN pg_catalog.pg_namespace AS n ON n.oid = k.connamespace
-    WHERE settle_staging.max_errors IS NOT NULL AND k.conrelid = settle_staging.relation AND k.condeferred;
-    IF v_deferred IS NOT NULL THEN -- who is bad must show now, not at COMMIT
-        EXECUTE pg_catalog.format('SET CONSTRAINTS %s IMMEDIATE', v_deferred);
+    WHERE settle_staging.max_errors IS NOT NULL AND k.conrelid = settle_staging.relation AND k.condeferrable;
+    IF v_deferrable IS NOT NULL THEN -- who is bad must show now, not at COMMIT
+        EXECUTE pg_catalog.format('SET CONSTRAINTS %s IMMEDIATE', v_deferrable);
     END IF;
     inserted := 0;
     updated := 0;
@@ -85,6 +87,7 @@ BEGIN
             END IF;
             DROP TABLE pg_temp.dbperf_settling;
         END IF;
+        v_updated := least(v_updated, v_affected); -- a trigger may have left out an UPDATE
         inserted := inserted + v_affected - v_updated;
         updated := updated + v_updated;
         EXIT WHEN NOT v_is_bad OR v_index IS NULL;

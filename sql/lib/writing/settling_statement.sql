@@ -33,13 +33,10 @@ BEGIN
         RETURN v_statement;
     END IF;
 
-    SELECT pg_catalog.format('(%s)', pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY u.place))
+    SELECT pg_catalog.format('(%s)', (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(u.name), ', ') FROM pg_catalog.unnest(dbperf.index_columns(i.indexrelid)) AS u (name)))
            || coalesce(' WHERE ' || pg_catalog.pg_get_expr(i.indpred, i.indrelid), '') INTO v_key
     FROM pg_catalog.pg_index AS i
-    CROSS JOIN pg_catalog.unnest(i.indkey::smallint[]) WITH ORDINALITY AS u (attnum, place)
-    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = u.attnum
-    WHERE i.indexrelid = settling_statement.index AND u.place <= i.indnkeyatts
-    GROUP BY i.indexrelid, i.indpred, i.indrelid;
+    WHERE i.indexrelid = settling_statement.index;
     IF settling_statement.on_conflict = 'ignore' OR pg_catalog.cardinality(settling_statement.update_columns) = 0 THEN
         RETURN pg_catalog.format('%s ON CONFLICT %s DO NOTHING', v_statement, v_key);
     END IF;
