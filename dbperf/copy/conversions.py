@@ -413,5 +413,8 @@ def time_zone_reason(value: Any, oid: int) -> str:
 
 def show(value: Any) -> str:
     """*value* for a message, cut to a readable length."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        text = f"{type(value).__name__} that is too long to show"
     return text if len(text) <= 80 else text[:77] + "..."

@@ -9,12 +9,16 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from dbperf.copy.conversions import show
 from dbperf.errors import BadRowsError, RowError, sentence
 
 INSERT = """
 INSERT INTO dbperf.quarantine (target, batch_id, row_number, sqlstate, reason, column_name, row_data)
 VALUES (%s, %s, %s, %s, %s, %s, %s)
 """
+
+#: An integer of fewer has less than the 4,300 digits that Python writes.
+_BITS = 14_000
 
 #: data_exception: what a value is that cannot be sent.
 _DATA_EXCEPTION = "22000"
@@ -68,8 +72,10 @@ def readable(value: Any) -> Any:
     """*value* as JSON has it; what JSON has not, as text."""
     if type(value).__module__ == "numpy" and value.dtype.kind in "biufSU":
         value = value.item()
-    if value is None or isinstance(value, (bool, int)):
-        return value if isinstance(value, bool) or value is None else int(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value) if value.bit_length() < _BITS else show(value)
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
     if isinstance(value, Mapping):

@@ -117,6 +117,8 @@ class VectorEncoder:
 
     def field(self, encoder: FieldEncoder, values: Any, start: int) -> Field:
         """The field of one column; *start* is the number of rows before."""
+        if isinstance(values, np.ma.MaskedArray) and values.ndim > 1:  # of an array's elements, some are NULL
+            return encoder.sequence(_masked(values), start)
         if isinstance(values, np.ma.MaskedArray):
             return encoder.array(values.data, np.ma.getmaskarray(values), start)
         if isinstance(values, np.ndarray):
@@ -295,6 +297,8 @@ _MARSHALLED = {
 def _objects(block: Array) -> Sequence[Any]:
     """Python values of an array, none of them changed."""
     if block.dtype.kind == "f" and block.dtype.itemsize == 4:
+        if block.ndim > 1:
+            return [_objects(row) for row in block]
         return [float(str(value)) for value in block]  # the shortest decimal that means it, not its 53 bits
     if (
         block.dtype.kind == "m"
@@ -304,6 +308,15 @@ def _objects(block: Array) -> Sequence[Any]:
     elif block.dtype.kind in "Mm":
         return list(block)
     values: list[Any] = block.tolist()
+    return values
+
+
+def _masked(block: np.ma.MaskedArray[Any, Any]) -> Sequence[Any]:
+    """Python values of a masked array, with None for what is masked."""
+    whole = np.empty(block.shape, object)
+    whole[...] = _objects(np.ma.getdata(block))
+    whole[np.ma.getmaskarray(block)] = None
+    values: list[Any] = whole.tolist()
     return values
 
 
