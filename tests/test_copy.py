@@ -7,6 +7,7 @@ import asyncio
 import collections
 import datetime as dt
 import enum
+import ipaddress
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
@@ -201,6 +202,24 @@ class _Nanoseconds(dt.datetime):
         ("integer[]", [[1], [-(2**31) - 1]], "is out of range"),
         ("integer[]", [True], "True does not fit into type integer"),
         ("smallint[]", [None, 2**15], "is out of range"),
+        ("smallint[]", [[[[[[[1]]]]]]], "at most 6 dimensions"),
+        ("boolean[]", [None, []], "None is no list"),
+        ("jsonb[]", [None, [1]], "None is no list"),
+        ("jsonb[]", [float("nan")], "which JSON does not have"),
+        ("text[]", ["a\x00"], "holds a zero character"),
+        ("numeric(6,2)[]", [0.125], "more than 2 decimals"),
+        ("integer[]", [ipaddress.ip_network("10.0.0.0/8")], "does not fit into type integer"),
+        ("timestamp[]", [T.replace(tzinfo=dt.UTC)], "has a time zone and the column has none"),
+        ("int4range", 0, "does not fit type int4range"),
+        ("int4range", Range(5, 1), "ends before it begins"),
+        ("int4range", Range(1, 2**31 - 1, "[]"), "is out of range"),
+        ("daterange", Range(T, None), "does not fit into type daterange"),
+        ("tsrange", Range(T.replace(tzinfo=dt.UTC), None), "has a time zone and the column has none"),
+        ("int4multirange", [None], "does not fit type int4multirange"),
+        ("jsonb", ["\ud800"], "does not fit type jsonb"),
+        ("name", "a\x00", "holds a zero character"),
+        ("oid", True, "does not fit type oid"),
+        ("inet", ipaddress.ip_address("fe80::1%eth0"), "has a scope"),
         ("double precision[]", [1.5, 2**53 + 1], "no exact double precision value"),
         ("int4range", Range(1, 2**31), "is out of range"),
         ("int4multirange", Multirange([Range(1, 5), Range(7, 2**31)]), "is out of range"),

@@ -201,10 +201,9 @@ def _array(value: Any, convert: Converter, depth: int = 1) -> Any:
         raise ValueError(f"{show(value)} is no list, and the column is an array")
     if depth > _DIMENSIONS:
         raise ValueError(f"an array has at most {_DIMENSIONS} dimensions")
-    return [
-        None if item is None else _array(item, convert, depth + 1) if isinstance(item, list) else convert(item)
-        for item in value
-    ]
+    if not any(isinstance(item, list) for item in value):
+        return [None if item is None else convert(item) for item in value]
+    return [_array(item, convert, depth + 1) for item in value]  # all, or a list would be taken for an element
 
 
 def _multirange(value: Multirange[Any], convert: Converter) -> Multirange[Any]:
