@@ -21,7 +21,7 @@ from tests.proxy import Cut, Proxy
 from tests.support import both_apis
 
 T = dt.datetime(2026, 6, 1, 9, 30)
-COUNT = 20_000  # more than a socket buffers
+COUNT = 10_000  # more than a socket buffers
 ROWS = [(number, T + dt.timedelta(seconds=number), number / 4, "x" * (number % 50)) for number in range(COUNT)]
 NAMES = ("id", "at", "price", "note")
 
@@ -108,7 +108,7 @@ def _check_retry(watch: psycopg.Connection, copy: Copy, dsn: str, options: dict[
 def test_a_cut_connection(
     keyed: psycopg.Connection, proxy: Proxy, copy: Copy, options: dict[str, Any], cut: Any, rng: random.Random
 ) -> None:
-    places: dict[str, Cut] = {"early": rng.randrange(20_000), "late": rng.randrange(20_000, 700_000)}
+    places: dict[str, Cut] = {"early": rng.randrange(20_000), "late": rng.randrange(20_000, 500_000)}
     proxy.cut = places.get(cut, cut)
     with pytest.raises(psycopg.OperationalError):
         copy(proxy.dsn, batch_id="b", **options)
@@ -145,7 +145,7 @@ def test_cuts_anywhere(
     keyed: psycopg.Connection, proxy: Proxy, copy: Copy, options: dict[str, Any], rng: random.Random
 ) -> None:
     for _ in range(20):
-        proxy.cut = rng.choice([rng.randrange(700_000), "before commit"])
+        proxy.cut = rng.choice([rng.randrange(500_000), "before commit"])
         with pytest.raises(psycopg.OperationalError):
             copy(proxy.dsn, batch_id="b", **options)
         assert _stored(keyed) == (0, 0)

@@ -57,7 +57,7 @@ def _table(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
     return st.lists(items, max_size=4) | deep
 
 
-_REALS = st.floats(width=32, allow_nan=False).map(lambda value: float(np.float32(value)))
+_REALS = st.floats(width=32, allow_nan=False).map(lambda value: float(str(np.float32(value))))
 _DECIMALS: st.SearchStrategy[Any] = st.decimals(
     allow_nan=False, min_value=-(10**20), max_value=10**20
 ) | st.sampled_from([Decimal("Infinity"), Decimal("1e300"), Decimal("1e-300")])
@@ -328,7 +328,7 @@ _ANYTHING = st.one_of(
 
 
 def _number(value: Any, kind: str) -> Any:
-    """A number as *kind* has it, for comparing."""
+    """A float or decimal as *kind* has it, for comparing."""
     exact = Decimal(repr(float(value))) if isinstance(value, float) else Decimal(value)
     if exact.is_nan():
         return "NaN"
@@ -353,6 +353,9 @@ def _same(kind: str, given: Any, stored: Any) -> bool:
         return bool(json.loads(json.dumps(given), **numbers) == json.loads(json.dumps(stored), **numbers))
     if kind.endswith("range"):
         return type(given) is Range and _same_range(kind, given, stored)
+    if kind in ("real", "double precision") and type(given) is int:
+        width = "f" if kind == "real" else "d"
+        return bool(struct.unpack(width, struct.pack(width, stored))[0] == given)
     if kind.startswith(("numeric", "real", "double")):
         return not isinstance(given, bool) and bool(_number(given, kind) == _number(stored, kind))
     if kind.startswith("char"):
