@@ -17,10 +17,18 @@ import psycopg
 from psycopg import errors as pg_errors
 from psycopg.rows import dict_row
 
-from dbperf.errors import DbperfError, LockedError, MigrationError, PartitionError, sentence
+from dbperf.errors import DbperfError, LockedError, PartitionError, sentence
 from dbperf.integrity import qualified
 from dbperf.migrations.run import own_errors
-from dbperf.migrations.session import Notify, open_session, refuse_shared_sessions, search_path, sibling, value
+from dbperf.migrations.session import (
+    Notify,
+    open_session,
+    refuse_missing,
+    refuse_shared_sessions,
+    search_path,
+    sibling,
+    value,
+)
 
 _PROGRESS = """
 SELECT relation::text, leaf::text, load_table::text, lower_bound::text, upper_bound::text, state, estimated_rows, bytes,
@@ -55,7 +63,7 @@ def start(
         PartitionBoundsError: a partition of the range is not past (``DP005``).
         LockedError: somebody makes partitions of the table, and did not end within 5 s.
     """
-    refuse_missing(conn)
+    refuse_missing(conn, "backfill")
     name = qualified(conn, table)
     with _errors(), conn.transaction(), search_path(conn):
         return value(conn, _START, name, _utc(begin), _utc(end), accept_triggers)  # type: ignore[no-any-return]
@@ -90,7 +98,7 @@ def finish(
         PartitionError: the table was changed, rebuilt or partitioned otherwise meanwhile.
         LockedError: somebody holds a lock for too long.
     """
-    refuse_missing(conn)
+    refuse_missing(conn, "backfill")
     refuse_shared_sessions(conn)
     leaves = [row["leaf"] for row in progress(conn, table) if row["state"] == "loading"]
     address = sibling(conn)
@@ -122,7 +130,7 @@ def abort(conn: psycopg.Connection, table: str, at: datetime | None = None, *, d
         NotEmptyError: it holds rows, and nobody said that they are to be discarded.
         PartitionError: nothing was started for *at*.
     """
-    refuse_missing(conn)
+    refuse_missing(conn, "backfill")
     moment = None if at is None else _utc(at).replace(tzinfo=None)
     leaves = [
         row["leaf"]
@@ -140,16 +148,10 @@ def abort(conn: psycopg.Connection, table: str, at: datetime | None = None, *, d
 
 def progress(conn: psycopg.Connection, table: str | None = None) -> list[dict[str, Any]]:
     """Every backfill of *table*, or all that are not over: rows of ``dbperf.backfill_progress``."""
-    refuse_missing(conn)
+    refuse_missing(conn, "backfill")
     name = qualified(conn, table) if table else None
     with conn.transaction(), search_path(conn), conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(_PROGRESS, {"table": name}).fetchall()
-
-
-def refuse_missing(conn: psycopg.Connection) -> None:
-    """Raise MigrationError if the database has no backfill yet."""
-    if value(conn, "SELECT to_regclass('dbperf.backfill')") is None:
-        raise MigrationError(f"database {conn.info.dbname} has no dbperf of this version: run dbperf migrate")
 
 
 def _utc(at: datetime) -> datetime:

@@ -23,7 +23,6 @@ from dbperf import database
 from dbperf.errors import (
     DbperfError,
     LockedError,
-    MigrationError,
     PartitionBoundsError,
     PartitionError,
     UsageError,
@@ -31,7 +30,7 @@ from dbperf.errors import (
 )
 from dbperf.integrity import qualified
 from dbperf.migrations.run import own_errors
-from dbperf.migrations.session import Notify, refuse_shared_sessions, search_path, sibling, value
+from dbperf.migrations.session import Notify, refuse_missing, refuse_shared_sessions, search_path, sibling, value
 
 _LIST = """
 SELECT relation::text, partition::text, lower_bound::text, upper_bound::text, state, rows, rows_are_exact, bytes
@@ -105,7 +104,7 @@ def listing(conn: psycopg.Connection, table: str | None = None) -> dict[str, lis
     """
     name = qualified(conn, table) if table else None
     with conn.transaction(), search_path(conn), conn.cursor(row_factory=dict_row) as cursor:
-        _refuse_missing(conn)
+        refuse_missing(conn, "partition_policy")
         return {
             "partitions": cursor.execute(_LIST, {"table": name}).fetchall(),
             "runway": cursor.execute(_RUNWAY, {"table": name}).fetchall(),
@@ -129,7 +128,7 @@ def maintain(conn: psycopg.Connection, table: str | None = None) -> list[Mainten
     refuse_shared_sessions(conn)
     name = qualified(conn, table) if table else None
     with conn.transaction():
-        _refuse_missing(conn)
+        refuse_missing(conn, "partition_policy")
         last = value(conn, "SELECT coalesce(max(id), 0) FROM dbperf.maintenance_log")
     # those of the role or the database would end it; not every version has each of them
     conn.execute("SET statement_timeout = 0")
@@ -270,8 +269,3 @@ def duration(text: str) -> timedelta:
     if not match or not int(match[1]):
         raise UsageError(f"{text!r} is no duration: write 90s, 15m, 1h or 1d")
     return timedelta(**{units[match[2]]: int(match[1])})
-
-
-def _refuse_missing(conn: psycopg.Connection) -> None:
-    if value(conn, "SELECT to_regclass('dbperf.partition_policy')") is None:
-        raise MigrationError(f"database {conn.info.dbname} has no dbperf of this version: run dbperf migrate")

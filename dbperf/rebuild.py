@@ -17,9 +17,9 @@ from psycopg import errors as pg_errors
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from dbperf.errors import DbperfError, LockedError, MigrationError, RebuildError, sentence
+from dbperf.errors import DbperfError, LockedError, RebuildError, sentence
 from dbperf.integrity import qualified
-from dbperf.migrations.session import Notify, open_session, refuse_shared_sessions, search_path, value
+from dbperf.migrations.session import Notify, open_session, refuse_missing, refuse_shared_sessions, search_path, value
 
 #: Seconds between two attempts to cut over; the routine itself tries three times within four seconds.
 PAUSE_S = 2.0
@@ -105,7 +105,7 @@ def run_every(dsn: str | None, table: str, every: timedelta, stop: threading.Eve
 
 def progress(conn: psycopg.Connection, table: str | None = None) -> list[dict[str, Any]]:
     """How far the rebuilds of *table* are, or all that are not over: rows of ``dbperf.rebuild_progress``."""
-    _refuse_missing(conn)
+    refuse_missing(conn, "rebuild")
     name = qualified(conn, table) if table else None
     with conn.transaction(), search_path(conn), conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(_PROGRESS, {"table": name}).fetchall()
@@ -188,8 +188,3 @@ def _call(conn: psycopg.Connection, query: str, arguments: list[Any]) -> None:
         raise LockedError(sentence(error)) from None
     except pg_errors.ObjectNotInPrerequisiteState as error:
         raise RebuildError(sentence(error)) from None
-
-
-def _refuse_missing(conn: psycopg.Connection) -> None:
-    if value(conn, "SELECT to_regclass('dbperf.rebuild')") is None:
-        raise MigrationError(f"database {conn.info.dbname} has no dbperf of this version: run dbperf migrate")

@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 
 from dbperf.aio.iterate import arun, atake
 from dbperf.copy.blocks import BlockEncoder, Part, good_parts
 from dbperf.copy.catalog import HEADER, PARTITION_COLUMN, TRAILER, Column, copy_statement
-from dbperf.copy.moments import Touched, hours
+from dbperf.copy.moments import Touched, hours_of, listed
 from dbperf.copy.options import CopyResult, Settings
 from dbperf.copy.progress import Meter
 from dbperf.copy.quarantine import INSERT, Quarantine
 from dbperf.errors import BatchError, ColumnError, MigrationError, PartitionBoundsError, RowError, own_error
+from dbperf.migrations.session import sibling
 from dbperf.partitions import ensure_hours
 
 _BEGIN = "SELECT * FROM dbperf.begin_batch(%s, %s)"
@@ -40,12 +40,11 @@ class Batch:
     def __init__(
         self, conn: psycopg.AsyncConnection[Any], columns: Sequence[Column], encoder: BlockEncoder, settings: Settings
     ) -> None:
-        self._conn, self._columns, self._encoder, self._settings = conn, columns, encoder, settings
+        self._conn, self._encoder, self._settings = conn, encoder, settings
         self._target = columns[0].table
         self._names = [column.name for column in columns]
         self._check_names()
-        self._sibling = make_conninfo(conn.info.dsn, password=conn.info.password or None)
-        self._meter = Meter(settings.progress, conn.info.backend_pid, self._sibling)
+        self._meter = Meter(settings.progress, conn)
         self._quarantine: Quarantine | None = None
         if settings.max_errors is not None:
             self._quarantine = Quarantine(self._target, settings.batch_id, settings.max_errors)
@@ -68,10 +67,7 @@ class Batch:
         try:
             if not self._settings.is_plain:
                 return await self._write_in_transaction(first)
-            if first is None:
-                return CopyResult(0)
-            inserted = await self._copy(copy_statement(self._target, self._names), first)
-            return self._result((inserted, 0, self._meter.rows - inserted, 0))
+            return CopyResult(0) if first is None else self._result(await self._store(first))
         except psycopg.Error as error:
             raise own_error(error) from None
         finally:
@@ -102,13 +98,11 @@ class Batch:
 
     async def _write_in_transaction(self, first: Part | None) -> CopyResult:
         await self._find_partition_column()
-        if first is not None and self._partitioned is not None and self._quarantine is None:
-            await self._ensure(first)  # before anything is locked
+        if first is not None and self._quarantine is None:
+            await self._ensure(self._missing_hours(first))  # before anything is locked
         async with self._conn.transaction():
             if self._settings.batch_id is not None:
-                stored = await self._row(
-                    "SELECT * FROM dbperf.begin_batch(%s, %s)", self._settings.batch_id, self._target
-                )
+                stored = await self._row(_BEGIN, self._settings.batch_id, self._target)
                 if stored is not None:
                     await self._compare(stored[0], first)
                     return self._result(stored[1:], duplicate=True)
@@ -157,6 +151,7 @@ class Batch:
         stored = 0
         part: Part | None = first
         data = self._encoder.encode(first)  # what does not fit here leaves the transaction usable
+        missing: set[dt.datetime] = set()
         while part is not None:
             async with self._conn.cursor() as cursor:
                 async with cursor.copy(statement) as copy:
@@ -170,12 +165,11 @@ class Batch:
                         if part is None:
                             break
                         data = self._encoder.encode(part)
-                        if self._lacks_partitions(part):
+                        if missing := self._missing_hours(part):
                             break
                     await copy.write(TRAILER)
                 stored += cursor.rowcount
-            if part is not None:  # a COPY that runs does not see partitions that are made meanwhile
-                await self._ensure(part)
+            await self._ensure(missing)  # a COPY that runs does not see partitions that are made meanwhile
         return stored
 
     async def _copy_good(self, statement: Any, first: Part, quarantine: Quarantine) -> None:
@@ -184,8 +178,7 @@ class Batch:
         while part is not None:
             for good, data in good_parts(part, self._encoder, self._refuse):
                 self._note(good, data)
-                if self._lacks_partitions(good):
-                    await self._ensure(good)
+                await self._ensure(self._missing_hours(good))
                 await self._copy_part(statement, good, data, quarantine)
             await self._tell()
             part = await self._next()
@@ -253,15 +246,18 @@ class Batch:
         if key is not None and key[0] in self._names:
             self._partitioned = self._names.index(key[0])
 
-    def _lacks_partitions(self, part: Part) -> bool:
-        return self._partitioned is not None and not hours(part, self._partitioned) <= self._known
+    def _missing_hours(self, part: Part) -> set[dt.datetime]:
+        """The hours of *part* that nobody has made sure of yet."""
+        if self._partitioned is None:
+            return set()
+        return hours_of(listed(part.columns()[self._partitioned])) - self._known
 
-    async def _ensure(self, part: Part) -> None:
-        """Make the partitions that *part* needs, on a connection of its own."""
-        assert self._partitioned is not None
-        wanted = hours(part, self._partitioned) - self._known
-        refused = await arun(ensure_hours, self._sibling, self._target, wanted)
-        self._known |= wanted
+    async def _ensure(self, missing: set[dt.datetime]) -> None:
+        """Make the partitions that rows of these hours need, on a connection of its own."""
+        if not missing or self._partitioned is None:
+            return
+        refused = await arun(ensure_hours, sibling(self._conn), self._target, missing)
+        self._known |= missing
         if refused and self._quarantine is None:
             hour, reason = min(refused.items())
             raise PartitionBoundsError(f"column {self._names[self._partitioned]} has times of {hour}: {reason}")

@@ -8,8 +8,6 @@ import click
 
 from dbperf import backfill
 from dbperf.cli.context import Context, note, parse_time, pass_context
-from dbperf.database import describe
-from dbperf.migrations import session
 
 
 @click.group("backfill")
@@ -26,8 +24,7 @@ def backfill_group() -> None:
 def start(context: Context, table: str, begin: str, end: str, accept_triggers: bool) -> None:
     """Make the bare tables for the partitions of TABLE between two times, and say where to write rows."""
     first, last = parse_time(begin), parse_time(end)
-    with session.open_session(context.dsn, note) as conn:
-        note(describe(conn))
+    with context.session() as conn:
         target = backfill.start(conn, table, first, last, accept_triggers=accept_triggers)
     said = f"write rows into {target}, then: backfill finish {table}" if target else "all of it was finished already"
     context.show({"load_table": target}, said)
@@ -40,8 +37,7 @@ def start(context: Context, table: str, begin: str, end: str, accept_triggers: b
 @pass_context
 def finish(context: Context, table: str, connections: int, maintenance_work_mem: str | None) -> None:
     """Index, check and attach what was filled for TABLE; interrupted, call it again."""
-    with session.open_session(context.dsn, note) as conn:
-        note(describe(conn))
+    with context.session() as conn:
         done = backfill.finish(
             conn, table, connections=connections, maintenance_work_mem=maintenance_work_mem, notify=note
         )
@@ -56,8 +52,7 @@ def finish(context: Context, table: str, connections: int, maintenance_work_mem:
 def abort(context: Context, table: str, at: str | None, discard_rows: bool) -> None:
     """Drop what was started for TABLE and not finished."""
     moment = None if at is None else parse_time(at)
-    with session.open_session(context.dsn, note) as conn:
-        note(describe(conn))
+    with context.session() as conn:
         done = backfill.abort(conn, table, moment, discard_rows=discard_rows)
     context.show({"aborted": done}, f"{len(done)} tables were dropped")
 

@@ -17,6 +17,7 @@ import psycopg
 
 from dbperf import database
 from dbperf.errors import UsageError
+from dbperf.migrations.session import open_session
 
 
 @dataclass
@@ -32,6 +33,13 @@ class Context:
         with database.connect(self.dsn, autocommit=True) as conn:
             if announce:
                 note(database.describe(conn))
+            yield conn
+
+    @contextmanager
+    def session(self) -> Iterator[psycopg.Connection]:
+        """A session for steps that last, after saying on stderr where it leads."""
+        with open_session(self.dsn, note) as conn:
+            note(database.describe(conn))
             yield conn
 
     def announce(self) -> None:

@@ -35,8 +35,7 @@ def soft_delete() -> None:
 @pass_context
 def enable(context: Context, table: str, hot: bool | None, on_deleted_key: str, accept_triggers: bool) -> None:
     """From now on a DELETE on TABLE marks; the view TABLE_active shows what is alive."""
-    with session.open_session(context.dsn, note) as conn:
-        note(describe(conn))
+    with context.session() as conn:
         integrity.enable(conn, table, hot=hot, on_deleted_key=on_deleted_key, accept_triggers=accept_triggers)
     context.show({"enabled": table}, f"soft delete is enabled on {table}")
 
@@ -46,8 +45,7 @@ def enable(context: Context, table: str, hot: bool | None, on_deleted_key: str, 
 @pass_context
 def disable(context: Context, table: str) -> None:
     """From now on a DELETE on TABLE removes; deleted rows move to a table beside it."""
-    with session.open_session(context.dsn, note) as conn:
-        note(describe(conn))
+    with context.session() as conn:
         side = integrity.disable(conn, table)
     kept = f"; its deleted rows are in {side}" if side else ""
     context.show({"disabled": table, "deleted_rows_in": side}, f"soft delete is disabled on {table}{kept}")

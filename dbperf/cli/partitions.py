@@ -8,8 +8,6 @@ import click
 
 from dbperf import partition_indexes, partitions
 from dbperf.cli.context import Context, note, parse_time, pass_context, until_signalled
-from dbperf.database import describe
-from dbperf.migrations import session
 
 
 @click.group("partitions")
@@ -78,8 +76,7 @@ def ensure(context: Context, table: str, at: str) -> None:
 @pass_context
 def index(context: Context, table: str, name: str, definition: str) -> None:
     """Build index NAME on TABLE and all its partitions; writers go on. Interrupted, call it again."""
-    with session.open_session(context.dsn, note) as conn:
-        note(describe(conn))
+    with context.session() as conn:
         done = partition_indexes.ensure_index(conn, table, name, definition, note)
     context.show({"statements": done}, f"{table} has the index on every partition")
 

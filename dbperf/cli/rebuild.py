@@ -8,7 +8,6 @@ import click
 
 from dbperf import load, partitions, rebuild
 from dbperf.cli.context import Context, accepts, note, pass_context, until_signalled
-from dbperf.database import describe
 from dbperf.migrations import session
 
 SHOWN = 20  # rows of a long answer
@@ -36,8 +35,7 @@ def start(
 ) -> None:
     """Begin to rebuild TABLE: check everything, and log its changes from now on."""
     limit = _limit(wait)
-    with session.open_session(context.dsn, note) as conn:
-        note(describe(conn))
+    with context.session() as conn:
         given = dict(load.parse_mapping(mapping)) if mapping else None
         rebuild.start(conn, table, target, given, accept, wait=limit)
     context.show({"started": table, "target": target}, f"changes of {table} are logged; next: rebuild run {table}")
@@ -55,8 +53,7 @@ def run(context: Context, table: str, batch_size: int, every: str | None) -> Non
         context.announce()
         rebuild.run_every(context.dsn, table, rhythm, until_signalled(), note)
         return
-    with session.open_session(context.dsn, note) as conn:
-        note(describe(conn))
+    with context.session() as conn:
         rebuild.run(conn, table, batch_size)
         found = rebuild.progress(conn, table)
     context.show(found, "\n".join(row["summary"] for row in found[-1:]))
@@ -95,8 +92,7 @@ def verify(context: Context, table: str, limit: int) -> int:
 def cutover(context: Context, table: str, wait: str, unverified: bool) -> None:
     """Let the copy take the place of TABLE, within the lock budget, or give up and change nothing."""
     limit = _limit(wait)
-    with session.open_session(context.dsn, note) as conn:
-        note(describe(conn))
+    with context.session() as conn:
         rebuild.cut_over(conn, table, wait=limit, unverified=unverified)
     context.show({"cut over": table}, f"{table} is cut over; until finalize, revert takes it back")
 
@@ -109,8 +105,7 @@ def cutover(context: Context, table: str, wait: str, unverified: bool) -> None:
 def revert(context: Context, table: str, wait: str, unverified: bool) -> None:
     """Take the cutover of TABLE back, with every write since."""
     limit = _limit(wait)
-    with session.open_session(context.dsn, note) as conn:
-        note(describe(conn))
+    with context.session() as conn:
         rebuild.revert(conn, table, wait=limit, unverified=unverified)
     context.show({"reverted": table}, f"{table} is as it was before the cutover, with every write since")
 
@@ -124,8 +119,7 @@ def _limit(wait: str) -> timedelta:
 @pass_context
 def finalize(context: Context, table: str) -> None:
     """Drop the way back: the table as it was before the cutover."""
-    with session.open_session(context.dsn, note) as conn:
-        note(describe(conn))
+    with context.session() as conn:
         rebuild.finalize(conn, table)
     context.show({"finalized": table}, f"{table} is finalized")
 
@@ -135,7 +129,6 @@ def finalize(context: Context, table: str) -> None:
 @pass_context
 def abort(context: Context, table: str) -> None:
     """End the rebuild of TABLE, which is as it was; the copy stays for you to drop."""
-    with session.open_session(context.dsn, note) as conn:
-        note(describe(conn))
+    with context.session() as conn:
         rebuild.abort(conn, table)
     context.show({"aborted": table}, f"the rebuild of {table} is aborted")

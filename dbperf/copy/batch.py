@@ -10,16 +10,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 
 from dbperf.copy.blocks import BlockEncoder, Part, good_parts
 from dbperf.copy.catalog import HEADER, PARTITION_COLUMN, TRAILER, Column, copy_statement
 from dbperf.copy.iterate import run, take
-from dbperf.copy.moments import Touched, hours
+from dbperf.copy.moments import Touched, hours_of, listed
 from dbperf.copy.options import CopyResult, Settings
 from dbperf.copy.progress import Meter
 from dbperf.copy.quarantine import INSERT, Quarantine
 from dbperf.errors import BatchError, ColumnError, MigrationError, PartitionBoundsError, RowError, own_error
+from dbperf.migrations.session import sibling
 from dbperf.partitions import ensure_hours
 
 _BEGIN = "SELECT * FROM dbperf.begin_batch(%s, %s)"
@@ -42,12 +42,11 @@ class Batch:
     def __init__(
         self, conn: psycopg.Connection[Any], columns: Sequence[Column], encoder: BlockEncoder, settings: Settings
     ) -> None:
-        self._conn, self._columns, self._encoder, self._settings = conn, columns, encoder, settings
+        self._conn, self._encoder, self._settings = conn, encoder, settings
         self._target = columns[0].table
         self._names = [column.name for column in columns]
         self._check_names()
-        self._sibling = make_conninfo(conn.info.dsn, password=conn.info.password or None)
-        self._meter = Meter(settings.progress, conn.info.backend_pid, self._sibling)
+        self._meter = Meter(settings.progress, conn)
         self._quarantine: Quarantine | None = None
         if settings.max_errors is not None:
             self._quarantine = Quarantine(self._target, settings.batch_id, settings.max_errors)
@@ -70,10 +69,7 @@ class Batch:
         try:
             if not self._settings.is_plain:
                 return self._write_in_transaction(first)
-            if first is None:
-                return CopyResult(0)
-            inserted = self._copy(copy_statement(self._target, self._names), first)
-            return self._result((inserted, 0, self._meter.rows - inserted, 0))
+            return CopyResult(0) if first is None else self._result(self._store(first))
         except psycopg.Error as error:
             raise own_error(error) from None
         finally:
@@ -104,11 +100,11 @@ class Batch:
 
     def _write_in_transaction(self, first: Part | None) -> CopyResult:
         self._find_partition_column()
-        if first is not None and self._partitioned is not None and self._quarantine is None:
-            self._ensure(first)  # before anything is locked
+        if first is not None and self._quarantine is None:
+            self._ensure(self._missing_hours(first))  # before anything is locked
         with self._conn.transaction():
             if self._settings.batch_id is not None:
-                stored = self._row("SELECT * FROM dbperf.begin_batch(%s, %s)", self._settings.batch_id, self._target)
+                stored = self._row(_BEGIN, self._settings.batch_id, self._target)
                 if stored is not None:
                     self._compare(stored[0], first)
                     return self._result(stored[1:], duplicate=True)
@@ -157,6 +153,7 @@ class Batch:
         stored = 0
         part: Part | None = first
         data = self._encoder.encode(first)  # what does not fit here leaves the transaction usable
+        missing: set[dt.datetime] = set()
         while part is not None:
             with self._conn.cursor() as cursor:
                 with cursor.copy(statement) as copy:
@@ -170,12 +167,11 @@ class Batch:
                         if part is None:
                             break
                         data = self._encoder.encode(part)
-                        if self._lacks_partitions(part):
+                        if missing := self._missing_hours(part):
                             break
                     copy.write(TRAILER)
                 stored += cursor.rowcount
-            if part is not None:  # a COPY that runs does not see partitions that are made meanwhile
-                self._ensure(part)
+            self._ensure(missing)  # a COPY that runs does not see partitions that are made meanwhile
         return stored
 
     def _copy_good(self, statement: Any, first: Part, quarantine: Quarantine) -> None:
@@ -184,8 +180,7 @@ class Batch:
         while part is not None:
             for good, data in good_parts(part, self._encoder, self._refuse):
                 self._note(good, data)
-                if self._lacks_partitions(good):
-                    self._ensure(good)
+                self._ensure(self._missing_hours(good))
                 self._copy_part(statement, good, data, quarantine)
             self._tell()
             part = self._next()
@@ -253,15 +248,18 @@ class Batch:
         if key is not None and key[0] in self._names:
             self._partitioned = self._names.index(key[0])
 
-    def _lacks_partitions(self, part: Part) -> bool:
-        return self._partitioned is not None and not hours(part, self._partitioned) <= self._known
+    def _missing_hours(self, part: Part) -> set[dt.datetime]:
+        """The hours of *part* that nobody has made sure of yet."""
+        if self._partitioned is None:
+            return set()
+        return hours_of(listed(part.columns()[self._partitioned])) - self._known
 
-    def _ensure(self, part: Part) -> None:
-        """Make the partitions that *part* needs, on a connection of its own."""
-        assert self._partitioned is not None
-        wanted = hours(part, self._partitioned) - self._known
-        refused = run(ensure_hours, self._sibling, self._target, wanted)
-        self._known |= wanted
+    def _ensure(self, missing: set[dt.datetime]) -> None:
+        """Make the partitions that rows of these hours need, on a connection of its own."""
+        if not missing or self._partitioned is None:
+            return
+        refused = run(ensure_hours, sibling(self._conn), self._target, missing)
+        self._known |= missing
         if refused and self._quarantine is None:
             hour, reason = min(refused.items())
             raise PartitionBoundsError(f"column {self._names[self._partitioned]} has times of {hour}: {reason}")

@@ -35,7 +35,7 @@ Converter = Callable[[Any], Any]
 #: Integer types by OID: the struct code that has their range.
 INTEGERS = {21: "h", 23: "i", 20: "q"}
 
-REAL, DOUBLE, NUMERIC, DATE, TIME = 700, 701, 1700, 1082, 1083
+BOOLEAN, REAL, DOUBLE, NUMERIC, DATE, TIME = 16, 700, 701, 1700, 1082, 1083
 TIMESTAMP, TIMESTAMPTZ = 1114, 1184
 BYTEA, TEXTS = 17, (19, 25, 1043)
 JSONB = 3802
@@ -43,7 +43,7 @@ JSONS = (114, JSONB)
 _NUMBERS = (REAL, DOUBLE, NUMERIC)
 
 _ACCEPTED: dict[int, tuple[type, ...]] = {
-    16: (bool,),
+    BOOLEAN: (bool,),
     17: (bytes, bytearray, memoryview),
     20: (int,),
     21: (int,),

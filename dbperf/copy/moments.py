@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dbperf.copy.blocks import Part
@@ -32,10 +32,9 @@ def utc(value: Any) -> dt.datetime | None:
     return dt.datetime(value.year, value.month, value.day) if isinstance(value, dt.date) else None
 
 
-def hours(part: Part, position: int) -> set[dt.datetime]:
-    """The hours in which the times of a column are."""
-    moments = map(utc, listed(part.columns()[position]))
-    return {at.replace(minute=0, second=0, microsecond=0) for at in moments if at is not None}
+def hours_of(values: Iterable[Any]) -> set[dt.datetime]:
+    """The hours, naive UTC, in which dates and times are."""
+    return {at.replace(minute=0, second=0, microsecond=0) for at in map(utc, values) if at is not None}
 
 
 class Touched:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 
 from dbperf.copy.options import Progress
+from dbperf.migrations.session import sibling
+
+Connection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
 #: Seconds between two calls.
 _EVERY = 0.1
@@ -21,15 +25,14 @@ class Meter:
 
     Args:
         report: what is told; None: nobody.
-        pid: the server process that copies.
-        conninfo: for a connection of its own that looks at it. None if that cannot be had.
+        conn: that copies; a connection of its own like it looks at the server's process.
     """
 
-    def __init__(self, report: Callable[[Progress], object] | None, pid: int, conninfo: str) -> None:
+    def __init__(self, report: Callable[[Progress], object] | None, conn: Connection) -> None:
         self.rows = self.bytes = 0
         self.started = self._told = time.perf_counter()
-        self._report, self._pid, self._conninfo = report, pid, conninfo
-        self._conn: psycopg.Connection | None = None
+        self._report, self._copying = report, conn
+        self._own: psycopg.Connection | None = None
 
     @property
     def seconds(self) -> float:
@@ -49,9 +52,9 @@ class Meter:
     def look(self) -> int | None:
         """Rows that the server has processed; blocks."""
         try:
-            if self._conn is None:
-                self._conn = psycopg.connect(self._conninfo, autocommit=True)
-            row = self._conn.execute(_PROCESSED, [self._pid]).fetchone()
+            if self._own is None:
+                self._own = psycopg.connect(sibling(self._copying), autocommit=True)
+            row = self._own.execute(_PROCESSED, [self._copying.info.backend_pid]).fetchone()
         except psycopg.Error:
             return None
         return row[0] if row else None
@@ -64,6 +67,6 @@ class Meter:
 
     def close(self) -> None:
         """End the connection."""
-        if self._conn is not None:
+        if self._own is not None:
             with contextlib.suppress(psycopg.Error):
-                self._conn.close()
+                self._own.close()

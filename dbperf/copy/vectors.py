@@ -18,7 +18,7 @@ from psycopg.abc import AdaptContext
 from dbperf.copy.blocks import Part
 from dbperf.copy.catalog import Column
 from dbperf.copy.columnar import Field, Fixed, Joiner, Variable
-from dbperf.copy.conversions import DATE, DOUBLE, INTEGERS, REAL, TIMESTAMP, TIMESTAMPTZ, show
+from dbperf.copy.conversions import BOOLEAN, DATE, DOUBLE, INTEGERS, REAL, TIMESTAMP, TIMESTAMPTZ, show
 from dbperf.copy.options import Policy
 from dbperf.copy.values import Encoded, ValueEncoder
 from dbperf.errors import ColumnError, RowError
@@ -27,8 +27,6 @@ Array = npt.NDArray[Any]
 
 #: Rows of one block: many enough for NumPy, few enough for the cache.
 BLOCK_ROWS = 8192
-
-_BOOLEAN = 16
 
 #: PostgreSQL counts from 2000-01-01, NumPy from 1970-01-01.
 _EPOCH_DAYS = 10_957
@@ -161,7 +159,7 @@ class FieldEncoder:
         if changed is not None and nulls is not None:
             changed = changed & ~nulls
         if changed is not None and changed.any():
-            raise self._refusal(start, block, changed, nulls)
+            raise self._refusal(start, block, changed)
         return Fixed(items, np.dtype(sent), nulls)
 
     def sequence(self, values: Sequence[Any], start: int, nulls: Array | None = None) -> Field:
@@ -196,8 +194,8 @@ class FieldEncoder:
             lossy[:] = False
         return items, lossy
 
-    def _refusal(self, start: int, block: Array, changed: Array, nulls: Array | None) -> RowError:
-        place = int((changed if nulls is None else changed & ~nulls).argmax())
+    def _refusal(self, start: int, block: Array, changed: Array) -> RowError:
+        place = int(changed.argmax())
         value = block[place] if block.dtype.kind in "Mm" else block[place].item()
         try:
             self._values.encode([value], start + place)  # knows better what is wrong
@@ -377,7 +375,7 @@ def _dates(block: Array) -> Sent:
 
 #: By type of the column and kind of the array: how it is encoded, and the dtype that is sent.
 _ENCODERS: dict[tuple[int, str], tuple[Callable[[Array], Sent], str]] = {
-    (_BOOLEAN, "b"): (_as_they_are, "?"),
+    (BOOLEAN, "b"): (_as_they_are, "?"),
     (DOUBLE, "f"): (_doubles, ">f8"),
     (DOUBLE, "i"): (_doubles_of_integers, ">f8"),
     (DOUBLE, "u"): (_doubles_of_integers, ">f8"),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -14,6 +14,7 @@ from dbperf import partitions
 from dbperf.copy import CopyResult, copy_arrow, copy_rows
 from dbperf.copy.catalog import PARTITION_COLUMN, Column
 from dbperf.copy.conversions import Unreadable
+from dbperf.copy.moments import hours_of
 from dbperf.copy.options import Options as CopyOptions
 from dbperf.errors import RowError, UsageError, sentence
 from dbperf.load.instrument import instrument
@@ -86,7 +87,7 @@ class _Loading:
         for position, column in self._filled:
             if column.name == key:
                 field = self._file.parser(position, column, rounds=False)
-                partitions.cover(conn, self._options.table, _hours(self._file.field(position), field))
+                partitions.cover(conn, self._options.table, hours_of(_readable(self._file.field(position), field)))
 
     def run(self, conn: psycopg.Connection, progress: Progress) -> LoadResult:
         """Copy the rows; in the caller's transaction."""
@@ -156,16 +157,8 @@ class _Loading:
         return error
 
 
-def _hours(times: Iterator[Any], field: FieldParser) -> set[dt.datetime]:
-    """The hours in which the *times* lie."""
-    hours: set[dt.datetime] = set()
-    for given in times:
-        try:
-            at = field.parse(given)
-        except (ValueError, ArithmeticError):
-            continue  # said, with its line, when the rows are read
-        if isinstance(at, dt.datetime):
-            hours.add(at.replace(minute=0, second=0, microsecond=0))
-        elif isinstance(at, dt.date):
-            hours.add(dt.datetime(at.year, at.month, at.day))
-    return hours
+def _readable(values: Iterator[Any], field: FieldParser) -> Iterator[Any]:
+    """What *field* makes of *values*, without those that are none: these are said when the rows are read."""
+    for given in values:
+        with suppress(ValueError, ArithmeticError):
+            yield field.parse(given)

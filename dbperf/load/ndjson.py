@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from dbperf.copy.catalog import Column
+from dbperf.copy.conversions import JSONS
 from dbperf.load.jsontext import decode, encode
 from dbperf.load.reader import Lines, Reader, Record
 from dbperf.load.source import Progress, Source, unnoticed
-from dbperf.load.values import JSON, FieldParser, parser
+from dbperf.load.values import FieldParser, parser
 
 #: More than any table has columns.
 _MOST_KEYS = 10_000
@@ -45,7 +46,7 @@ class NdjsonReader(Reader):
         """The text of a string, a number, true or false, as of CSV; a whole JSON value for ``json`` and ``jsonb``."""
         field = parser(column, rounds=rounds)
         parse = field.parse
-        if column.oid in JSON:
+        if column.oid in JSONS:
             field.parse = lambda value: None if value is None else parse(encode(value))
             return field
 

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dbperf.copy.catalog import Column
-from dbperf.copy.conversions import as_is
+from dbperf.copy.conversions import JSONS, as_is
 from dbperf.load.jsontext import encode
 from dbperf.load.reader import Reader, Record
 from dbperf.load.source import Progress, Source, unnoticed
-from dbperf.load.values import FLOATS, JSON, FieldParser, is_parsed, parser
+from dbperf.load.values import FLOATS, FieldParser, is_parsed, parser
 from dbperf.load.whole import Whole, is_whole
 
 #: Of one batch, which is held as a whole; fewer rows if they are long.
@@ -76,7 +76,7 @@ class ParquetReader(Reader):
         """Values as they are; those that are texts as of CSV."""
         field = parser(column, rounds=rounds) if rounds or is_parsed(column) else FieldParser(column.name, as_is)
         parse, kind = field.parse, self._schema.field(position).type
-        if column.oid in JSON:
+        if column.oid in JSONS:
             field.parse = lambda value: None if value is None else parse(_json_text(value))
         elif pa.types.is_float32(kind) and column.oid not in FLOATS:
             # the shortest decimal that means it, not its 53 bits

@@ -14,7 +14,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from dbperf.copy.catalog import Column
-from dbperf.copy.conversions import INTEGERS, as_is, converter
+from dbperf.copy.conversions import DOUBLE, INTEGERS, JSONS, NUMERIC, REAL, as_is, converter
 from dbperf.copy.options import Policy
 from dbperf.errors import UsageError
 from dbperf.load import jsontext
@@ -27,10 +27,8 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d([.,]\d{1,6}0*)?)?(Z|[+-
 #: numeric(p, s) has at most 1000 digits; the default context would refuse more than 28.
 _PRECISE = Context(prec=2200)
 
-_NUMERIC = 1700
-
-#: Types by OID: ``real`` and ``double precision``; ``json`` and ``jsonb``.
-FLOATS, JSON = (700, 701), (114, 3802)
+#: ``real`` and ``double precision``.
+FLOATS = (REAL, DOUBLE)
 
 #: Why NaN and the infinities are refused.
 NOT_FINITE = "not a finite decimal number"
@@ -54,7 +52,7 @@ class FieldParser:
 
 def is_parsed(column: Column) -> bool:
     """Whether `parser` knows the type of *column*."""
-    return column.oid in INTEGERS or column.oid == _NUMERIC or column.oid in FLOATS or column.oid in _PARSERS
+    return column.oid in INTEGERS or column.oid == NUMERIC or column.oid in FLOATS or column.oid in _PARSERS
 
 
 def parser(column: Column, *, rounds: bool) -> FieldParser:
@@ -67,7 +65,7 @@ def parser(column: Column, *, rounds: bool) -> FieldParser:
     Raises:
         UsageError: text cannot be turned into this type, or *rounds* makes no sense for it.
     """
-    if column.oid in INTEGERS or column.oid == _NUMERIC:
+    if column.oid in INTEGERS or column.oid == NUMERIC:
         return _decimal_parser(column.name, 0 if column.oid in INTEGERS else column.scale, rounds=rounds)
     if rounds:
         reason = f"type {column.type_name} keeps no fixed number of decimals, there is nothing to round"
@@ -209,5 +207,5 @@ _PARSERS: dict[int, Callable[[Any], object]] = {
     1114: _naive,
     1184: _aware,
     2950: _uuid,
-    **dict.fromkeys(JSON, _json),
+    **dict.fromkeys(JSONS, _json),
 }

@@ -10,11 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dbperf.copy.catalog import Column
-from dbperf.copy.conversions import DATE, DOUBLE, INTEGERS, REAL, TEXTS, TIMESTAMP, TIMESTAMPTZ
+from dbperf.copy.conversions import BOOLEAN, DATE, DOUBLE, INTEGERS, REAL, TEXTS, TIMESTAMP, TIMESTAMPTZ
 from dbperf.errors import FileError
 from dbperf.load.values import NOT_FINITE
-
-_BOOLEAN = 16
 
 #: By type of the column, what needs no look at its values but `copy_arrow`'s own, and here that floats are finite.
 _WHOLE: dict[int, Callable[[pa.DataType], bool]] = {
@@ -22,7 +20,7 @@ _WHOLE: dict[int, Callable[[pa.DataType], bool]] = {
     **dict.fromkeys((REAL, DOUBLE), lambda kind: pa.types.is_float32(kind) or pa.types.is_float64(kind)),
     **dict.fromkeys((TIMESTAMP, TIMESTAMPTZ), pa.types.is_timestamp),
     **dict.fromkeys(TEXTS, lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind)),
-    _BOOLEAN: pa.types.is_boolean,
+    BOOLEAN: pa.types.is_boolean,
     DATE: pa.types.is_date32,
 }
 

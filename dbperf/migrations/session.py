@@ -246,7 +246,13 @@ def watcher(conn: psycopg.Connection) -> Iterator[None]:
         thread.join()
 
 
-def sibling(conn: psycopg.Connection) -> str:
+def refuse_missing(conn: psycopg.Connection, name: str) -> None:
+    """Raise MigrationError if the database has no table dbperf.*name* yet."""
+    if value(conn, "SELECT to_regclass(%s)", f"dbperf.{name}") is None:
+        raise MigrationError(f"database {conn.info.dbname} has no dbperf of this version: run dbperf migrate")
+
+
+def sibling(conn: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> str:
     """The connection string of another session like *conn*, password included: never print it."""
     return make_conninfo(conn.info.dsn, password=conn.info.password or None)
 

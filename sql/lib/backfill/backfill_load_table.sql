@@ -15,14 +15,7 @@ BEGIN
     IF FOUND THEN
         RETURN v_table;
     END IF;
-    SELECT pg_catalog.format('%I.%I', n.nspname, f.name) INTO v_name
-    FROM pg_catalog.pg_class AS c
-    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-    CROSS JOIN LATERAL (
-        SELECT dbperf.cut_name(c.relname, 50) || '_backfill' || coalesce('_' || nullif(i, 1), '') AS name FROM pg_catalog.generate_series(1, 1000) AS i
-    ) AS f
-    WHERE c.oid = backfill_load_table.relation AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS x WHERE x.relnamespace = n.oid AND x.relname = f.name)
-    LIMIT 1;
+    v_name := dbperf.name_beside(backfill_load_table.relation, '_backfill', 50);
     EXECUTE pg_catalog.format(
         'CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING GENERATED) PARTITION BY %s',
         v_name, backfill_load_table.relation, pg_catalog.pg_get_partkeydef(backfill_load_table.relation)

@@ -16,16 +16,7 @@ BEGIN
     END IF;
 
     IF v_side IS NULL THEN
-        SELECT pg_catalog.format('%I.%I', n.nspname, f.name) INTO v_name
-        FROM pg_catalog.pg_class AS c
-        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-        CROSS JOIN LATERAL (
-            SELECT pg_catalog.format('%s_deleted%s', dbperf.cut_name(c.relname, 45), '_' || nullif(i, 1)) AS name
-            FROM pg_catalog.generate_series(1, 1000) AS i
-        ) AS f
-        WHERE c.oid = set_aside_deleted.relation
-          AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS x WHERE x.relnamespace = n.oid AND x.relname = f.name)
-        LIMIT 1;
+        v_name := dbperf.name_beside(set_aside_deleted.relation, '_deleted', 45);
         EXECUTE pg_catalog.format('CREATE TABLE %s (LIKE %s INCLUDING COMMENTS)', v_name, set_aside_deleted.relation);
         EXECUTE pg_catalog.format(
             'COMMENT ON TABLE %s IS %L', v_name,

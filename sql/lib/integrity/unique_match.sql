@@ -6,7 +6,8 @@ AS $$
 BEGIN
     RETURN (
         SELECT pg_catalog.string_agg(
-            pg_catalog.format('%s.%I %s %s.%I', unique_match.one, a.attname, dbperf.equality_operator(u.class), unique_match.other, a.attname),
+            pg_catalog.format(CASE WHEN i.indnullsnotdistinct AND NOT a.attnotnull THEN '(%1$s.%2$I %3$s %4$s.%2$I OR %1$s.%2$I IS NULL AND %4$s.%2$I IS NULL)' ELSE '%1$s.%2$I %3$s %4$s.%2$I' END,
+                              unique_match.one, a.attname, dbperf.equality_operator(u.class), unique_match.other),
             ' AND ' ORDER BY u.place
         )
         FROM pg_catalog.pg_index AS i
@@ -20,4 +21,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.unique_match(regclass, text, text) IS
-    'SQL condition under which two rows have the same key of the unique index on columns, with the operators that the index itself uses. Locks: none.';
+    'SQL condition under which two rows have the same key of the unique index on columns, with the operators that the index itself uses; NULLs are equal if they are so to the index. Locks: none.';

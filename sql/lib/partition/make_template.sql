@@ -19,14 +19,8 @@ BEGIN
         RETURN v_template;
     END IF;
 
-    SELECT pg_catalog.format('%I.%I', n.nspname, f.name), pg_catalog.pg_get_userbyid(c.relowner) INTO v_name, v_owner
-    FROM pg_catalog.pg_class AS c
-    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-    CROSS JOIN LATERAL (
-        SELECT dbperf.cut_name(c.relname, 50) || '_template' || coalesce('_' || nullif(i, 1), '') AS name FROM pg_catalog.generate_series(1, 1000) AS i
-    ) AS f
-    WHERE c.oid = make_template.relation AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS x WHERE x.relnamespace = n.oid AND x.relname = f.name)
-    LIMIT 1;
+    v_name := dbperf.name_beside(make_template.relation, '_template', 50);
+    v_owner := (SELECT pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class AS c WHERE c.oid = make_template.relation);
     EXECUTE pg_catalog.format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING IDENTITY EXCLUDING STATISTICS)', v_name, make_template.relation);
     EXECUTE pg_catalog.format('ALTER TABLE %s ADD CONSTRAINT a_template_for_partitions_has_no_rows CHECK (false) NO INHERIT', v_name);
     EXECUTE pg_catalog.format('COMMENT ON TABLE %s IS %L', v_name, pg_catalog.format(

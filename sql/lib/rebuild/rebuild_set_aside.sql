@@ -16,14 +16,7 @@ BEGIN
         RETURN;
     END IF;
     -- the other table has one row of each key: the rest stays where everybody finds it
-    SELECT pg_catalog.format('%I.%I', n.nspname, f.name) INTO v_side
-    FROM pg_catalog.pg_class AS c
-    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-    CROSS JOIN LATERAL (
-        SELECT dbperf.cut_name(c.relname, 45) || '_set_aside' || coalesce('_' || nullif(i, 1), '') AS name FROM pg_catalog.generate_series(1, 1000) AS i
-    ) AS f
-    WHERE c.oid = v_sides.live AND NOT EXISTS (SELECT FROM pg_catalog.pg_class AS x WHERE x.relnamespace = n.oid AND x.relname = f.name)
-    LIMIT 1;
+    v_side := dbperf.name_beside(v_sides.live, '_set_aside', 45);
     EXECUTE pg_catalog.format('CREATE TABLE %s AS SELECT l.* FROM %s AS l WHERE EXISTS (SELECT FROM %s AS g WHERE g.stuck AND %s)', v_side, v_sides.live, v_sides.log, (
         SELECT pg_catalog.string_agg(pg_catalog.format('g.k%s = l.%I', u.place, u.name), ' AND ') FROM pg_catalog.unnest(v_sides.live_key) WITH ORDINALITY AS u (name, place)
     ));

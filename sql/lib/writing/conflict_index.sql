@@ -8,14 +8,8 @@ DECLARE
 BEGIN
     SELECT i.indexrelid INTO v_index
     FROM pg_catalog.pg_index AS i
-    CROSS JOIN LATERAL (
-        SELECT pg_catalog.array_agg(a.attname ORDER BY a.attname) AS columns
-        FROM pg_catalog.unnest(i.indkey::smallint[]) WITH ORDINALITY AS u (attnum, place)
-        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = u.attnum
-        WHERE u.place <= i.indnkeyatts
-    ) AS k
     WHERE i.indrelid = conflict_index.relation AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indexprs IS NULL
-      AND CASE WHEN conflict_index.key IS NULL THEN i.indisprimary ELSE k.columns = ARRAY(SELECT DISTINCT u.name FROM pg_catalog.unnest(conflict_index.key) AS u (name) ORDER BY u.name) END
+      AND CASE WHEN conflict_index.key IS NULL THEN i.indisprimary ELSE dbperf.index_columns(i.indexrelid) @> conflict_index.key AND dbperf.index_columns(i.indexrelid) <@ conflict_index.key END
     ORDER BY i.indpred IS NOT NULL, i.indisprimary DESC, i.indexrelid
     LIMIT 1;
     IF v_index IS NULL THEN

@@ -9,7 +9,7 @@ BEGIN
     EXECUTE pg_catalog.format(
         'SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(%s)) FROM (%s) AS s WHERE EXISTS (SELECT FROM %s AS m WHERE m.deleted_at IS NOT NULL AND %s)',
         (SELECT pg_catalog.string_agg(pg_catalog.format('%1$L, s.%1$I', u.name), ', ') FROM pg_catalog.unnest(dbperf.index_columns(revive_met.index)) AS u (name)),
-        revive_met.source, revive_met.relation, dbperf.key_equality(revive_met.index, 'm', 's')
+        revive_met.source, revive_met.relation, dbperf.unique_match(revive_met.index, 'm', 's')
     ) INTO v_keys;
     IF v_keys IS NOT NULL THEN
         PERFORM dbperf.revive_rows(revive_met.relation, revive_met.index, v_keys);

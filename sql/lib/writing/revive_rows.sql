@@ -17,7 +17,7 @@ BEGIN
     -- types of the table, and values as text: nothing of the caller's runs with these rights
     SELECT pg_catalog.format('EXISTS (SELECT FROM pg_catalog.jsonb_to_recordset(%L) AS k (%s) WHERE %s)', revive_rows.keys,
                              pg_catalog.string_agg(pg_catalog.format('%I %s', c.attname, pg_catalog.format_type(c.atttypid, c.atttypmod)), ', '),
-                             dbperf.key_equality(revive_rows.index, 'r', 'k')),
+                             dbperf.unique_match(revive_rows.index, 'r', 'k')),
            pg_catalog.string_agg(pg_catalog.format('r.%I', c.attname), ', ' ORDER BY u.place)
     INTO v_condition, v_ordering
     FROM pg_catalog.unnest(dbperf.index_columns(revive_rows.index)) WITH ORDINALITY AS u (name, place)

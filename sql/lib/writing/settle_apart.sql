@@ -6,9 +6,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_sequence CONSTANT regclass := pg_catalog.pg_get_serial_sequence(settle_apart.staging::text, 'dbperf_row');
-    -- ranges still to be tried, the first one last
-    v_lowest bigint[] := ARRAY[1];
-    v_highest bigint[] := ARRAY[settle_apart.rows];
+    -- ranges still to be tried, the first one last; all of them together have failed
+    v_lowest bigint[] := ARRAY[settle_apart.rows / 2 + 1, 1];
+    v_highest bigint[] := ARRAY[settle_apart.rows, settle_apart.rows / 2];
     v_low bigint;
     v_high bigint;
     v_count bigint;
@@ -60,4 +60,4 @@ END
 $$;
 
 COMMENT ON FUNCTION dbperf.settle_apart(text, regclass, regclass, bigint, bigint, text) IS
-    'Runs an INSERT of the rows of pg_temp.dbperf_settling (dbperf_place from $1 to $2) in halves, and halves of these, until what fails is one row: that goes to dbperf.quarantine, and its dbperf_place into bad. Raises DP006 if they are too many. Locks: ROW EXCLUSIVE on the table and the quarantine.';
+    'Runs an INSERT that failed as a whole, of the rows of pg_temp.dbperf_settling (dbperf_place from $1 to $2) in halves, and halves of these, until what fails is one row: that goes to dbperf.quarantine, and its dbperf_place into bad. Raises DP006 if they are too many. Locks: ROW EXCLUSIVE on the table and the quarantine.';

@@ -82,7 +82,7 @@ BEGIN
                 EXECUTE pg_catalog.format(
                     'DELETE FROM %s AS s WHERE NOT EXISTS (SELECT FROM pg_temp.dbperf_settling AS b WHERE b.dbperf_place = ANY ($1) AND b.dbperf_row <> s.dbperf_row AND %s)'
                     ' OR s.dbperf_row IN (SELECT b.dbperf_row FROM pg_temp.dbperf_settling AS b WHERE b.dbperf_place = ANY ($1))',
-                    settle_staging.staging, dbperf.key_equality(v_index, 'b', 's')
+                    settle_staging.staging, dbperf.unique_match(v_index, 'b', 's')
                 ) USING v_bad;
             END IF;
             DROP TABLE pg_temp.dbperf_settling;

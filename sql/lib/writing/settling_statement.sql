@@ -18,7 +18,7 @@ BEGIN
     FROM pg_catalog.pg_attribute AS s
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = settling_statement.relation AND a.attname = s.attname AND a.attnum > 0
     WHERE s.attrelid = settling_statement.staging AND s.attnum > 0 AND NOT s.attisdropped;
-    v_met := CASE WHEN settling_statement.index IS NOT NULL THEN pg_catalog.format('EXISTS (SELECT FROM %s AS m WHERE m.deleted_at IS NOT NULL AND %s)', settling_statement.relation, dbperf.key_equality(settling_statement.index, 'm', 's')) END;
+    v_met := CASE WHEN settling_statement.index IS NOT NULL THEN pg_catalog.format('EXISTS (SELECT FROM %s AS m WHERE m.deleted_at IS NOT NULL AND %s)', settling_statement.relation, dbperf.unique_match(settling_statement.index, 'm', 's')) END;
     v_statement := pg_catalog.format(
         'INSERT INTO %1$s AS t (%2$s)%3$s SELECT %2$s FROM (%4$s) AS s WHERE %5$s ORDER BY %6$s', settling_statement.relation, v_columns,
         CASE WHEN v_is_identity THEN ' OVERRIDING SYSTEM VALUE' ELSE '' END, settling_statement.source,
