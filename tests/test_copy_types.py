@@ -295,7 +295,7 @@ def test_bytes(conn: psycopg.Connection, kind: str, value: Any, expected: str) -
     conn.execute("CREATE DOMAIN cents AS bigint CHECK (VALUE >= 0)")
     conn.execute(f"CREATE TABLE one (value {kind})".encode())
     columns = _columns(conn)
-    plain = PlainEncoder(columns, conn, Policy(), False).encode(Rows(RowShape(columns, False, False), [(value,)], 0))
+    plain = PlainEncoder(columns, conn, Policy(), False).encode(Rows(RowShape(columns, False, False), [(value,)], [1]))
     vector = bytes(VectorEncoder(columns, conn, Policy(), False).encode(Columns(["value"], [[value]])))
     assert (plain[6:].hex(), vector) == (expected, plain)
     dbperf.copy_rows(conn, "one", [(value,)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Unpack
 
 import psycopg
@@ -11,9 +12,10 @@ from psycopg_pool import AsyncConnectionPool
 
 from dbperf.aio.batch import Batch as AsyncBatch
 from dbperf.aio.iterate import atake, each
+from dbperf.aio.parallel import Parallel as AsyncParallel
 from dbperf.copy.blocks import encoder_for
 from dbperf.copy.catalog import CATALOG, Column, TableName, choose_columns, regclass_name
-from dbperf.copy.options import CopyResult, Options, settings_of
+from dbperf.copy.options import CopyResult, Options, Settings, settings_of
 from dbperf.copy.rows import ROWS, Rows, RowShape
 from dbperf.errors import UsageError
 
@@ -62,8 +64,11 @@ async def copy_rows(
         first = await atake(source, 1)
         chosen = choose_columns(table, catalog, columns, first[0] if first else None)
         shape = RowShape(chosen, bool(first) and isinstance(first[0], Mapping), columns is not None)
-        encoder = encoder_for(chosen, connection, settings.policy, numbered=settings.is_staged)
-        return await AsyncBatch(connection, chosen, encoder, settings).write(_parts(shape, first, source))
+        parts = _parts(shape, first, source)
+        encoders = partial(encoder_for, chosen, policy=settings.policy, numbered=settings.is_staged)
+        if not settings.is_split:
+            return await AsyncBatch(connection, chosen, encoders(connection), settings).write(parts)
+    return await AsyncParallel(_pool(conn, settings), chosen, encoders, settings).write(parts)
 
 
 async def copy_columns(
@@ -102,8 +107,10 @@ async def copy_columns(
     async with _connection(conn) as connection:
         chosen = choose_columns(table, await _catalog(connection, table), list(columns), ())
         parts = parts_of(chosen, [columns[column.name] for column in chosen])
-        encoder = VectorEncoder(chosen, connection, settings.policy, settings.is_staged)
-        return await AsyncBatch(connection, chosen, encoder, settings).write(parts)
+        encoders = partial(VectorEncoder, chosen, policy=settings.policy, numbered=settings.is_staged)
+        if not settings.is_split:
+            return await AsyncBatch(connection, chosen, encoders(connection), settings).write(parts)
+    return await AsyncParallel(_pool(conn, settings), chosen, encoders, settings).write(parts)
 
 
 async def copy_arrow(
@@ -142,16 +149,27 @@ async def copy_arrow(
     reader = arrow.reader_of(data)
     async with _connection(conn) as connection:
         chosen = choose_columns(table, await _catalog(connection, table), reader.schema.names, ())
-        encoder = arrow.ArrowEncoder(chosen, connection, settings.policy, settings.is_staged)
-        return await AsyncBatch(connection, chosen, encoder, settings).write(arrow.parts_of(reader))
+        parts = arrow.parts_of(reader)
+        encoders = partial(arrow.ArrowEncoder, chosen, policy=settings.policy, numbered=settings.is_staged)
+        if not settings.is_split:
+            return await AsyncBatch(connection, chosen, encoders(connection), settings).write(parts)
+    return await AsyncParallel(_pool(conn, settings), chosen, encoders, settings).write(parts)
 
 
 async def _parts(shape: RowShape, first: list[Any], source: Any) -> AsyncIterator[Rows]:
     rows, done = first + await atake(source, ROWS - len(first)), 0
     while rows:
-        yield Rows(shape, rows, done)
+        yield Rows(shape, rows, range(done + 1, done + 1 + len(rows)))
         done += len(rows)
         rows = await atake(source, ROWS)
+
+
+def _pool(
+    conn: psycopg.AsyncConnection[Any] | AsyncConnectionPool[Any], settings: Settings
+) -> AsyncConnectionPool[Any]:
+    if isinstance(conn, psycopg.AsyncConnection) or 0 < conn.max_size < settings.parallel:
+        raise UsageError(f"parallel and commit='each' need a pool of {settings.parallel} connections or more: pass one")
+    return conn
 
 
 async def _catalog(conn: psycopg.AsyncConnection[Any], table: TableName) -> list[Column]:

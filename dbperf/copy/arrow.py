@@ -33,10 +33,10 @@ def reader_of(data: Any) -> pa.RecordBatchReader:
 
 
 class Records:
-    """Some rows of a stream of record batches, one after the other; *start* is the number of rows before them."""
+    """Some rows of a stream of record batches, one after the other, with their numbers in the batch."""
 
-    def __init__(self, batch: pa.RecordBatch, start: int) -> None:
-        self.start = start
+    def __init__(self, batch: pa.RecordBatch, numbers: Sequence[int]) -> None:
+        self.numbers = numbers
         self._batch = batch
 
     def __len__(self) -> int:
@@ -45,7 +45,11 @@ class Records:
 
     def part(self, first: int, stop: int) -> Records:
         """Rows *first* to *stop*, from 0."""
-        return Records(self._batch.slice(first, stop - first), self.start + first)
+        return Records(self._batch.slice(first, stop - first), self.numbers[first:stop])
+
+    def pick(self, places: Sequence[int]) -> Records:
+        """The rows at *places*, from 0."""
+        return Records(self._batch.take(pa.array(places)), [self.numbers[place] for place in places])
 
     def columns(self) -> Sequence[Any]:
         """The values of each column."""
@@ -63,16 +67,16 @@ def parts_of(reader: pa.RecordBatchReader) -> Iterator[Records]:
     done = 0
     for batch in reader:
         for start in range(0, batch.num_rows, BLOCK_ROWS):
-            part = Records(batch.slice(start, BLOCK_ROWS), done)
-            done += len(part)
-            yield part
+            rows = batch.slice(start, BLOCK_ROWS)
+            yield Records(rows, range(done + 1, done + 1 + rows.num_rows))
+            done += rows.num_rows
 
 
 class ArrowEncoder(VectorEncoder):
     """Encodes Arrow's columns."""
 
-    def field(self, encoder: FieldEncoder, values: Any, start: int) -> Field:
-        """The field of one column; *start* is the number of rows before."""
+    def field(self, encoder: FieldEncoder, values: Any, numbers: Sequence[int]) -> Field:
+        """The field of one column, of rows with these *numbers*."""
         column, array = encoder.column, _simple(values)
         nulls = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
         is_zoned = pa.types.is_timestamp(array.type) and array.type.tz is not None
@@ -81,12 +85,12 @@ class ArrowEncoder(VectorEncoder):
             and not encoder.policy.naive_is_utc
             and is_zoned != (column.oid == TIMESTAMPTZ)
         ):
-            raise _wrong_zone(column, array, nulls, start)
+            raise _wrong_zone(column, array, nulls, numbers)
         items = _values(array)
         if items is not None:
-            return encoder.array(items, nulls, start, is_utc=is_zoned)
+            return encoder.array(items, nulls, numbers, is_utc=is_zoned)
         texts = _texts(column, array, nulls)
-        return texts if texts is not None else encoder.sequence(array.to_pylist(), start, nulls)
+        return texts if texts is not None else encoder.sequence(array.to_pylist(), numbers, nulls)
 
 
 def _simple(array: pa.Array) -> pa.Array:
@@ -98,13 +102,13 @@ def _simple(array: pa.Array) -> pa.Array:
     return array.cast(pa.large_binary()) if pa.types.is_binary_view(array.type) else array
 
 
-def _wrong_zone(column: Column, array: pa.Array, nulls: Array | None, start: int) -> RowError:
+def _wrong_zone(column: Column, array: pa.Array, nulls: Array | None, numbers: Sequence[int]) -> RowError:
     place = 0 if nulls is None else int((~nulls).argmax())
     reason = (
         f"{array.type} does not fit type {column.type_name}: one of them has a time zone and the other has not; "
         "convert it, or pass naive_is_utc=True"
     )
-    return RowError(start + place + 1, column.name, str(array[place]), reason)
+    return RowError(numbers[place], column.name, str(array[place]), reason)
 
 
 def _values(array: pa.Array) -> Array | None:

@@ -37,16 +37,24 @@ class Batch:
         columns: the columns that it fills.
         encoder: for these columns, numbered if the batch is staged.
         settings: see `Settings`.
+        meter: counts for a batch that this is a piece of; it is not closed then.
     """
 
     def __init__(
-        self, conn: psycopg.Connection[Any], columns: Sequence[Column], encoder: BlockEncoder, settings: Settings
+        self,
+        conn: psycopg.Connection[Any],
+        columns: Sequence[Column],
+        encoder: BlockEncoder,
+        settings: Settings,
+        meter: Meter | None = None,
     ) -> None:
         self._conn, self._encoder, self._settings = conn, encoder, settings
         self._target = columns[0].table
         self._names = [column.name for column in columns]
         self._check_names()
-        self._meter = Meter(settings.progress, conn)
+        self._own_meter = Meter(settings.progress, [conn]) if meter is None else None
+        self._meter = meter or self._own_meter or Meter(None, [])
+        self._rows = self._bytes = 0
         self._quarantine: Quarantine | None = None
         if settings.max_errors is not None:
             self._quarantine = Quarantine(self._target, settings.batch_id, settings.max_errors)
@@ -73,7 +81,8 @@ class Batch:
         except psycopg.Error as error:
             raise own_error(error) from None
         finally:
-            self._meter.close()
+            if self._own_meter is not None:
+                self._own_meter.close()
 
     def _check_names(self) -> None:
         """Raise ColumnError if an option names what the batch does not have."""
@@ -95,7 +104,7 @@ class Batch:
     def _result(self, counts: Sequence[int], *, duplicate: bool = False) -> CopyResult:
         inserted, updated, ignored, quarantined = counts
         return CopyResult(
-            sum(counts), self._meter.bytes, self._meter.seconds, inserted, updated, ignored, quarantined, duplicate
+            sum(counts), self._bytes, self._meter.seconds, inserted, updated, ignored, quarantined, duplicate
         )
 
     def _write_in_transaction(self, first: Part | None) -> CopyResult:
@@ -104,24 +113,24 @@ class Batch:
             self._ensure(self._missing_hours(first))  # before anything is locked
         with self._conn.transaction():
             if self._settings.batch_id is not None:
-                stored = self._row(_BEGIN, self._settings.batch_id, self._target)
+                stored = ask(self._conn, _BEGIN, self._settings.batch_id, self._target)
                 if stored is not None:
                     self._compare(stored[0], first)
                     return self._result(stored[1:], duplicate=True)
             counts = (0, 0, 0, 0) if first is None else self._store(first)
             if self._touched is not None and self._touched.ids:
                 touched = sorted(self._touched.ids), self._touched.since, self._touched.until
-                self._row("SELECT dbperf.touch_instruments(%s, %s::bigint[], %s, %s)", self._target, *touched)
+                ask(self._conn, "SELECT dbperf.touch_instruments(%s, %s::bigint[], %s, %s)", self._target, *touched)
             if self._settings.batch_id is not None:
                 ended = self._settings.batch_id, self._content_hash(), *counts
-                self._row("SELECT dbperf.end_batch(%s, %s, %s, %s, %s, %s)", *ended)
+                ask(self._conn, "SELECT dbperf.end_batch(%s, %s, %s, %s, %s, %s)", *ended)
         return self._result(counts)
 
     def _store(self, first: Part) -> tuple[int, int, int, int]:
         if not self._settings.is_staged:
             inserted = self._copy(copy_statement(self._target, self._names), first)
-            return inserted, 0, self._meter.rows - inserted, 0
-        made = self._row("SELECT dbperf.make_staging(%s, %s::name[])::text", self._target, self._names)
+            return inserted, 0, self._rows - inserted, 0
+        made = ask(self._conn, "SELECT dbperf.make_staging(%s, %s::name[])::text", self._target, self._names)
         assert made is not None
         staging: str = made[0]
         statement = copy_statement(staging, [_STAGED, *self._names])
@@ -133,10 +142,9 @@ class Batch:
 
     def _settle(self, staging: str) -> tuple[int, int, int, int]:
         asked, bad = self._settings, self._quarantine
-        settled = self._row(
-            _SETTLE, self._target, staging, asked.on_conflict, asked.key, asked.update, asked.newer, asked.on_deleted,
-            None if bad is None else bad.left, asked.batch_id,
-        )  # fmt: skip
+        how = asked.on_conflict, asked.key, asked.update, asked.newer, asked.on_deleted
+        limit = None if bad is None else bad.left
+        settled = ask(self._conn, _SETTLE, self._target, staging, *how, limit, asked.batch_id)
         assert settled is not None
         self._conn.execute(f"DROP TABLE {staging}".encode())
         inserted, updated, ignored, quarantined = settled
@@ -158,7 +166,7 @@ class Batch:
             with self._conn.cursor() as cursor:
                 with cursor.copy(statement) as copy:
                     copy.write(HEADER)
-                    self._meter.count(0, len(HEADER) + len(TRAILER))
+                    self._count(0, len(HEADER) + len(TRAILER))
                     while part is not None:
                         copy.write(data)
                         self._note(part, data)
@@ -194,18 +202,23 @@ class Batch:
                 copy.write(TRAILER)
         except psycopg.DataError as error:
             if len(part) == 1:
-                quarantine.refuse_for_server(part.start + 1, error, part.row(0))
+                quarantine.refuse_for_server(part.numbers[0], error, part.row(0))
                 return
             middle = len(part) // 2
             for half in (part.part(0, middle), part.part(middle, len(part))):
                 self._copy_part(statement, half, self._encoder.encode(half), quarantine)
 
     def _note(self, part: Part, data: bytes | memoryview) -> None:
-        self._meter.count(len(part), len(data))
+        self._count(len(part), len(data))
         if self._hash is not None:
             self._hash.update(data)
         if self._touched is not None:
             self._touched.add(part)
+
+    def _count(self, rows: int, size: int) -> None:
+        self._rows += rows
+        self._bytes += size
+        self._meter.count(rows, size)
 
     def _refuse(self, error: RowError, row: Any) -> None:
         assert self._quarantine is not None
@@ -217,7 +230,7 @@ class Batch:
         return self._settings.content_hash if self._hash is None else self._hash.hexdigest()
 
     def _tell(self) -> None:
-        if self._meter.is_due:
+        if self._meter.is_due():
             self._meter.tell(run(self._meter.look))
 
     # -- what goes before ------------------------------------------------------------------
@@ -244,7 +257,7 @@ class Batch:
     def _find_partition_column(self) -> None:
         if not self._settings.ensure_partitions:
             return
-        key = self._row(PARTITION_COLUMN, self._target)
+        key = ask(self._conn, PARTITION_COLUMN, self._target)
         if key is not None and key[0] in self._names:
             self._partitioned = self._names.index(key[0])
 
@@ -264,12 +277,18 @@ class Batch:
             hour, reason = min(refused.items())
             raise PartitionBoundsError(f"column {self._names[self._partitioned]} has times of {hour}: {reason}")
 
-    def _row(self, query: str, *arguments: Any) -> tuple[Any, ...] | None:
-        try:
-            with self._conn.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
-                cursor.execute(query.encode(), arguments)
-                return cursor.fetchone()
-        except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
-            raise MigrationError(
-                f"this database lacks what the options need ({error.diag.message_primary}): run dbperf migrate"
-            ) from None
+
+def ask(conn: psycopg.Connection[Any], query: str, *arguments: Any) -> tuple[Any, ...] | None:
+    """The row that *query* returns.
+
+    Raises:
+        MigrationError: schema dbperf has no such routine.
+    """
+    try:
+        with conn.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
+            cursor.execute(query.encode(), arguments)
+            return cursor.fetchone()
+    except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
+        raise MigrationError(
+            f"this database lacks what the options need ({error.diag.message_primary}): run dbperf migrate"
+        ) from None

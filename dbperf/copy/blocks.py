@@ -24,14 +24,18 @@ _NULL = _LENGTH(-1)
 
 
 class Part(Protocol):
-    """Some rows of a batch, one after the other; *start* is the number of rows before them."""
+    """Some rows of a batch, one after the other; *numbers* is the number of each in the batch, from 1, ascending."""
 
-    start: int
+    numbers: Sequence[int]
 
     def __len__(self) -> int: ...
 
     def part(self, first: int, stop: int) -> Part:
         """Rows *first* to *stop*, from 0."""
+        ...
+
+    def pick(self, places: Sequence[int]) -> Part:
+        """The rows at *places*, from 0, ascending."""
         ...
 
     def columns(self) -> Sequence[Any]:
@@ -74,9 +78,9 @@ class PlainEncoder:
         """See `BlockEncoder`."""
         columns: list[Iterable[bytes]] = [repeat(self._count, len(part))]
         if self._numbered:
-            columns.append(_NUMBER(8, part.start + place) for place in range(1, len(part) + 1))
+            columns.append(_NUMBER(8, number) for number in part.numbers)
         for encoder, values in zip(self._encoders, part.columns(), strict=True):
-            columns.append(map(_field, encoder.encode(values, part.start)))
+            columns.append(map(_field, encoder.encode(values, part.numbers)))
         return b"".join(chain.from_iterable(zip(*columns, strict=True)))
 
 
@@ -105,7 +109,7 @@ def good_parts(
         try:
             data = encoder.encode(part)
         except RowError as error:
-            place = error.row - 1 - part.start
+            place = part.numbers.index(error.row)
             refuse(error, part.row(place))
             yield from good_parts(part.part(0, place), encoder, refuse)
             part = part.part(place + 1, len(part))

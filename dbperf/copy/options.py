@@ -12,6 +12,7 @@ OnConflict = Literal["error", "ignore", "update"]
 OnError = Literal["stop", "quarantine"]
 OnDeleted = Literal["error", "keep", "revive"]
 Nanoseconds = Literal["error", "truncate", "round"]
+Commit = Literal["together", "each"]
 
 
 class Options(TypedDict, total=False):
@@ -43,6 +44,11 @@ class Options(TypedDict, total=False):
             is what they are made by. A time that the partition policy does not allow is a bad row.
         touch_instruments: set ``instruments.last_tick`` and ``last_price`` to each instrument's newest row of the
             batch, if it is newer than what is there: one UPDATE, in the order of the ids, at the end.
+        parallel: how many connections of the pool write at once. The rows are asked for by the caller alone, in order.
+        commit: ``"together"`` (the default): in one transaction for each connection, none of which ends before all are
+            ready; only if the server or its network fails between these COMMITs is a part stored. ``"each"``: of some
+            16,000 rows, each a batch in the ledger, so it needs a *batch_id*. Either way the same call with the same
+            *batch_id* stores what is missing, once. *max_errors* then counts by piece.
         scale: decimals that a column keeps, by its name, where its type does not say: prices once ``numeric(12,4)``.
         round: columns that are rounded, half-even, to their scale. A value with more decimals is refused otherwise.
         nanoseconds: ``"error"`` (the default), ``"truncate"`` or ``"round"`` to PostgreSQL's microseconds.
@@ -63,6 +69,8 @@ class Options(TypedDict, total=False):
     content_hash: str
     ensure_partitions: bool
     touch_instruments: bool
+    parallel: int
+    commit: Commit
     scale: Mapping[str, int]
     round: Collection[str]
     nanoseconds: Nanoseconds
@@ -94,6 +102,20 @@ class CopyResult:
     ignored: int = 0
     quarantined: int = 0
     duplicate_batch: bool = False
+
+
+def total(results: Sequence[CopyResult], seconds: float = 0.0) -> CopyResult:
+    """Of a batch that was written in pieces."""
+    return CopyResult(
+        rows=sum(result.rows for result in results),
+        bytes=sum(result.bytes for result in results),
+        seconds=seconds,
+        inserted=sum(result.inserted for result in results),
+        updated=sum(result.updated for result in results),
+        ignored=sum(result.ignored for result in results),
+        quarantined=sum(result.quarantined for result in results),
+        duplicate_batch=bool(results) and all(result.duplicate_batch for result in results),
+    )
 
 
 @dataclass(frozen=True)
@@ -145,12 +167,19 @@ class Settings:
     content_hash: str | None
     ensure_partitions: bool
     touch_instruments: bool
+    parallel: int
+    commit: Commit
     progress: Callable[[Progress], object] | None
 
     @property
     def is_staged(self) -> bool:
         """Whether rows go through a temporary table."""
         return self.on_conflict != "error" or self.max_errors is not None
+
+    @property
+    def is_split(self) -> bool:
+        """Whether a batch is more than one transaction."""
+        return self.parallel > 1 or self.commit == "each"
 
     @property
     def is_plain(self) -> bool:
@@ -163,6 +192,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "on_error": get_args(OnError),
     "on_deleted": get_args(OnDeleted),
     "nanoseconds": get_args(Nanoseconds),
+    "commit": get_args(Commit),
 }
 
 #: Options that say nothing without "update", or without a conflict that is no error.
@@ -202,6 +232,7 @@ def settings_of(options: Options) -> Settings:
         raise UsageError("batch_id is a text, and not empty")
     if options.get("content_hash") is not None and options.get("batch_id") is None:
         raise UsageError("content_hash says nothing without batch_id")
+    _check_parallel(options)
     return Settings(
         policy=Policy(**{each.name: given[each.name] for each in fields(Policy) if each.name in given}),
         on_conflict=on_conflict,
@@ -214,8 +245,20 @@ def settings_of(options: Options) -> Settings:
         content_hash=options.get("content_hash"),
         ensure_partitions=options.get("ensure_partitions", False),
         touch_instruments=options.get("touch_instruments", False),
+        parallel=options.get("parallel", 1),
+        commit=options.get("commit", "together"),
         progress=options.get("progress"),
     )
+
+
+def _check_parallel(options: Options) -> None:
+    is_each = options.get("commit") == "each"
+    if options.get("parallel", 1) < 1:
+        raise UsageError("parallel is a number of connections, from 1")
+    if is_each and options.get("batch_id") is None:
+        raise UsageError("commit='each' needs a batch_id: without, nobody could say what is stored after an error")
+    if options.get("touch_instruments") and options.get("parallel", 1) > 1 and not is_each:
+        raise UsageError("touch_instruments needs commit='each', or one connection: leave one of the two out")
 
 
 def _listed(names: Sequence[str] | None) -> list[str] | None:

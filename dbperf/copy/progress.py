@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
@@ -17,53 +18,60 @@ Connection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 #: Seconds between two calls.
 _EVERY = 0.1
 
-_PROCESSED = "SELECT tuples_processed FROM pg_catalog.pg_stat_progress_copy WHERE pid = %s"
+_PROCESSED = "SELECT sum(tuples_processed)::bigint FROM pg_catalog.pg_stat_progress_copy WHERE pid = ANY (%s)"
 
 
 class Meter:
-    """Counts what was sent, and tells it now and then.
+    """Counts what was sent, by one connection or several at once, and tells it now and then.
 
     Args:
         report: what is told; None: nobody.
-        conn: that copies; a connection of its own like it looks at the server's process.
+        conns: that copy; a connection of its own like them looks at the server's processes.
     """
 
-    def __init__(self, report: Callable[[Progress], object] | None, conn: Connection) -> None:
-        self.rows = self.bytes = 0
-        self.started = self._told = time.perf_counter()
-        self._report, self._copying = report, conn
+    def __init__(self, report: Callable[[Progress], object] | None, conns: Sequence[Connection]) -> None:
+        self._rows = self._bytes = 0
+        self._started = self._told = time.perf_counter()
+        self._report, self._copying = report, conns
         self._own: psycopg.Connection | None = None
+        self._lock = threading.RLock()  # what is told may ask for more
 
     @property
     def seconds(self) -> float:
         """Since the beginning."""
-        return time.perf_counter() - self.started
+        return time.perf_counter() - self._started
 
     def count(self, rows: int, size: int) -> None:
         """Note what was sent."""
-        self.rows += rows
-        self.bytes += size
+        with self._lock:
+            self._rows += rows
+            self._bytes += size
 
-    @property
     def is_due(self) -> bool:
-        """Whether somebody wants to be told now."""
-        return self._report is not None and time.perf_counter() - self._told >= _EVERY
+        """Whether somebody wants to be told now; of several that ask, one gets yes."""
+        now = time.perf_counter()
+        with self._lock:
+            if self._report is None or now - self._told < _EVERY:
+                return False
+            self._told = now
+            return True
 
     def look(self) -> int | None:
         """Rows that the server has processed; blocks."""
         try:
             if self._own is None:
-                self._own = psycopg.connect(sibling(self._copying), autocommit=True)
-            row = self._own.execute(_PROCESSED, [self._copying.info.backend_pid]).fetchone()
+                self._own = psycopg.connect(sibling(self._copying[0]), autocommit=True)
+            row = self._own.execute(_PROCESSED, [[conn.info.backend_pid for conn in self._copying]]).fetchone()
         except psycopg.Error:
             return None
         return row[0] if row else None
 
     def tell(self, server_rows: int | None) -> None:
         """Tell how far it is."""
-        if self._report is not None:
-            self._report(Progress(self.rows, self.bytes, self.seconds, server_rows))
-        self._told = time.perf_counter()
+        with self._lock:
+            if self._report is not None:
+                self._report(Progress(self._rows, self._bytes, self.seconds, server_rows))
+            self._told = time.perf_counter()
 
     def close(self) -> None:
         """End the connection."""

@@ -36,11 +36,11 @@ class Rows:
     Args:
         shape: see `RowShape`.
         rows: as the caller passes them.
-        start: number of rows before them.
+        numbers: of the rows in the batch, from 1.
     """
 
-    def __init__(self, shape: RowShape, rows: Sequence[Any], start: int) -> None:
-        self.start = start
+    def __init__(self, shape: RowShape, rows: Sequence[Any], numbers: Sequence[int]) -> None:
+        self.numbers = numbers
         self._shape, self._rows = shape, rows
 
     def __len__(self) -> int:
@@ -48,7 +48,11 @@ class Rows:
 
     def part(self, first: int, stop: int) -> Rows:
         """Rows *first* to *stop*, from 0."""
-        return Rows(self._shape, self._rows[first:stop], self.start + first)
+        return Rows(self._shape, self._rows[first:stop], self.numbers[first:stop])
+
+    def pick(self, places: Sequence[int]) -> Rows:
+        """The rows at *places*, from 0."""
+        return Rows(self._shape, [self._rows[place] for place in places], [self.numbers[place] for place in places])
 
     def row(self, place: int) -> Any:
         """Row *place*, from 0, as it was passed."""
@@ -80,7 +84,7 @@ class Rows:
         return list(map(len, rows)).count(count) == len(rows)
 
     def _by_name(self, place: int, row: Any) -> list[Any]:
-        number, names = self.start + place + 1, [column.name for column in self._shape.columns]
+        number, names = self.numbers[place], [column.name for column in self._shape.columns]
         if not isinstance(row, Mapping):
             raise RowError(number, None, row, f"expected a mapping like the first row, got {show(row)}")
         for name in names:  # not by KeyError: a defaultdict would invent the value
@@ -93,7 +97,7 @@ class Rows:
 
     def _check(self, rows: Sequence[Any]) -> None:
         names = ", ".join(column.name for column in self._shape.columns)
-        for number, row in enumerate(rows, self.start + 1):
+        for number, row in zip(self.numbers, rows, strict=True):
             if not _is_sequence(row):
                 raise RowError(number, None, row, f"expected a sequence of values like the first row, got {show(row)}")
             if len(row) != len(self._shape.columns):

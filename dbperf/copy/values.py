@@ -67,8 +67,8 @@ class ValueEncoder:
         self._known: dict[type, _Known] = {}
         self._dumper()
 
-    def encode(self, values: Sequence[Any], start: int) -> list[Encoded]:
-        """The bytes of each of *values*, whose first is that of row *start*, from 0.
+    def encode(self, values: Sequence[Any], numbers: Sequence[int]) -> list[Encoded]:
+        """The bytes of each of *values*, of rows with these *numbers*.
 
         Raises:
             RowError: a value does not fit.
@@ -82,10 +82,10 @@ class ValueEncoder:
                     return encoded
             except (RowError, *ENCODING_ERRORS):
                 pass  # one by one: which is it
-        return [self._one(value, start + place) for place, value in enumerate(values)]
+        return [self._one(value, number) for value, number in zip(values, numbers, strict=True)]
 
-    def refusal(self, place: int, value: Any, error: Exception | None = None) -> RowError:
-        """The error for *value* in row *place*, from 0."""
+    def refusal(self, number: int, value: Any, error: Exception | None = None) -> RowError:
+        """The error for *value* in row *number*, from 1."""
         reason = f"{show(value)} does not fit type {self.column.type_name}" + (f" ({error})" if error else "")
         if isinstance(error, struct.error):
             reason = f"{show(value)} is out of range for type {self.column.type_name}"
@@ -95,9 +95,9 @@ class ValueEncoder:
             reason = time_zone_reason(value, TIMESTAMPTZ)
         elif isinstance(value, dt.datetime) and self.column.oid in (TIMESTAMP, TIMESTAMPTZ):
             reason = time_zone_reason(value, self.column.oid)
-        return RowError(place + 1, self.column.name, value, reason)
+        return RowError(number, self.column.name, value, reason)
 
-    def _one(self, value: Any, place: int) -> Encoded:
+    def _one(self, value: Any, number: int) -> Encoded:
         try:
             convert, dump = self._of(type(value))
             encoded = dump(convert(value))
@@ -105,7 +105,7 @@ class ValueEncoder:
                 raise ValueError(f"{show(value)} holds a zero character, which PostgreSQL does not store")
             return encoded
         except ENCODING_ERRORS as error:
-            raise self.refusal(place, value, error) from None
+            raise self.refusal(number, value, error) from None
 
     def _of(self, kind: type) -> _Known:
         known = self._known.get(kind)

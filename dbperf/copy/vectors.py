@@ -52,11 +52,11 @@ class Columns:
     Args:
         names: of the columns.
         values: of each column, an array, masked or not, or a sequence; all of one length.
-        start: number of rows before them.
+        numbers: of the rows in the batch, from 1; by default these are all.
     """
 
-    def __init__(self, names: Sequence[str], values: Sequence[Any], start: int = 0) -> None:
-        self.start = start
+    def __init__(self, names: Sequence[str], values: Sequence[Any], numbers: Sequence[int] | None = None) -> None:
+        self.numbers = range(1, 1 + len(values[0])) if numbers is None else numbers
         self._names, self._values = names, values
 
     def __len__(self) -> int:
@@ -64,7 +64,15 @@ class Columns:
 
     def part(self, first: int, stop: int) -> Columns:
         """Rows *first* to *stop*, from 0."""
-        return Columns(self._names, [values[first:stop] for values in self._values], self.start + first)
+        return Columns(self._names, [values[first:stop] for values in self._values], self.numbers[first:stop])
+
+    def pick(self, places: Sequence[int]) -> Columns:
+        """The rows at *places*, from 0."""
+        picked = [
+            values[places] if isinstance(values, np.ndarray) else [values[place] for place in places]
+            for values in self._values
+        ]
+        return Columns(self._names, picked, [self.numbers[place] for place in places])
 
     def columns(self) -> Sequence[Any]:
         """The values of each column."""
@@ -108,20 +116,20 @@ class VectorEncoder:
         """See `BlockEncoder`."""
         fields: list[Field] = []
         if self._numbered:
-            fields.append(Fixed(np.arange(part.start + 1, part.start + 1 + len(part)), np.dtype(">i8")))
+            fields.append(Fixed(np.fromiter(part.numbers, np.int64, len(part)), np.dtype(">i8")))
         for encoder, values in zip(self._encoders, part.columns(), strict=True):
-            fields.append(self.field(encoder, values, part.start))
+            fields.append(self.field(encoder, values, part.numbers))
         return self._joiner.join(fields).data
 
-    def field(self, encoder: FieldEncoder, values: Any, start: int) -> Field:
-        """The field of one column; *start* is the number of rows before."""
+    def field(self, encoder: FieldEncoder, values: Any, numbers: Sequence[int]) -> Field:
+        """The field of one column, of rows with these *numbers*."""
         if isinstance(values, np.ma.MaskedArray) and values.ndim > 1:  # of an array's elements, some are NULL
-            return encoder.sequence(_masked(values), start)
+            return encoder.sequence(_masked(values), numbers)
         if isinstance(values, np.ma.MaskedArray):
-            return encoder.array(values.data, np.ma.getmaskarray(values), start)
+            return encoder.array(values.data, np.ma.getmaskarray(values), numbers)
         if isinstance(values, np.ndarray):
-            return encoder.array(values, None, start)
-        return encoder.sequence(values, start)
+            return encoder.array(values, None, numbers)
+        return encoder.sequence(values, numbers)
 
 
 class FieldEncoder:
@@ -132,8 +140,8 @@ class FieldEncoder:
         self._values = ValueEncoder(column, context, policy)
         self._scale = policy.scale.get(column.name)
 
-    def array(self, block: Array, nulls: Array | None, start: int, *, is_utc: bool = False) -> Field:
-        """*block*, of which *nulls* are NULL; its first value is that of row *start*, from 0.
+    def array(self, block: Array, nulls: Array | None, numbers: Sequence[int], *, is_utc: bool = False) -> Field:
+        """*block*, of which *nulls* are NULL, of rows with these *numbers*.
 
         Args:
             is_utc: times without a time zone are known to be UTC.
@@ -151,7 +159,7 @@ class FieldEncoder:
             oid = TIMESTAMP
         encode, sent = _ENCODERS.get((oid, kind), (None, ""))
         if encode is None or block.ndim > 1:
-            return self._one_by_one(_objects(block), start, nulls)
+            return self._one_by_one(_objects(block), numbers, nulls)
         items, changed = encode(self._fitted(block))
         if self._scale is not None and kind == "f":
             items, lossy = self._of_scale(items, self._scale)
@@ -159,18 +167,18 @@ class FieldEncoder:
         if changed is not None and nulls is not None:
             changed = changed & ~nulls
         if changed is not None and changed.any():
-            raise self._refusal(start, block, changed)
+            raise self._refusal(numbers, block, changed)
         return Fixed(items, np.dtype(sent), nulls)
 
-    def sequence(self, values: Sequence[Any], start: int, nulls: Array | None = None) -> Field:
+    def sequence(self, values: Sequence[Any], numbers: Sequence[int], nulls: Array | None = None) -> Field:
         """Python *values*, of which None, too, is NULL."""
         block, missing = _array(values, self.column.oid) if nulls is None else (None, None)
-        return self._one_by_one(values, start, nulls) if block is None else self.array(block, missing, start)
+        return self._one_by_one(values, numbers, nulls) if block is None else self.array(block, missing, numbers)
 
-    def _one_by_one(self, values: Sequence[Any], start: int, nulls: Array | None) -> Field:
+    def _one_by_one(self, values: Sequence[Any], numbers: Sequence[int], nulls: Array | None) -> Field:
         if nulls is not None:
             values = [None if missing else value for value, missing in zip(values, nulls.tolist(), strict=True)]
-        return _field(self._values.encode(values, start), _WIDTHS.get(self.column.oid))
+        return _field(self._values.encode(values, numbers), _WIDTHS.get(self.column.oid))
 
     def _fitted(self, block: Array) -> Array:
         """Times without the nanoseconds that the policy gives up."""
@@ -194,14 +202,14 @@ class FieldEncoder:
             lossy[:] = False
         return items, lossy
 
-    def _refusal(self, start: int, block: Array, changed: Array) -> RowError:
+    def _refusal(self, numbers: Sequence[int], block: Array, changed: Array) -> RowError:
         place = int(changed.argmax())
         value = block[place] if block.dtype.kind in "Mm" else block[place].item()
         try:
-            self._values.encode([value], start + place)  # knows better what is wrong
+            self._values.encode([value], [numbers[place]])  # knows better what is wrong
         except RowError as error:
             return error
-        return self._values.refusal(start + place, value)
+        return self._values.refusal(numbers[place], value)
 
 
 def _field(encoded: list[Encoded], width: int | None) -> Field:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from builtins import iter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Unpack
 
 import psycopg
@@ -16,7 +17,8 @@ from dbperf.copy.batch import Batch
 from dbperf.copy.blocks import encoder_for
 from dbperf.copy.catalog import CATALOG, Column, TableName, choose_columns, regclass_name
 from dbperf.copy.iterate import take
-from dbperf.copy.options import CopyResult, Options, settings_of
+from dbperf.copy.options import CopyResult, Options, Settings, settings_of
+from dbperf.copy.parallel import Parallel
 from dbperf.copy.rows import ROWS, Rows, RowShape
 from dbperf.errors import UsageError
 
@@ -65,8 +67,11 @@ def copy_rows(
         first = take(source, 1)
         chosen = choose_columns(table, catalog, columns, first[0] if first else None)
         shape = RowShape(chosen, bool(first) and isinstance(first[0], Mapping), columns is not None)
-        encoder = encoder_for(chosen, connection, settings.policy, numbered=settings.is_staged)
-        return Batch(connection, chosen, encoder, settings).write(_parts(shape, first, source))
+        parts = _parts(shape, first, source)
+        encoders = partial(encoder_for, chosen, policy=settings.policy, numbered=settings.is_staged)
+        if not settings.is_split:
+            return Batch(connection, chosen, encoders(connection), settings).write(parts)
+    return Parallel(_pool(conn, settings), chosen, encoders, settings).write(parts)
 
 
 def copy_columns(
@@ -105,8 +110,10 @@ def copy_columns(
     with _connection(conn) as connection:
         chosen = choose_columns(table, _catalog(connection, table), list(columns), ())
         parts = parts_of(chosen, [columns[column.name] for column in chosen])
-        encoder = VectorEncoder(chosen, connection, settings.policy, settings.is_staged)
-        return Batch(connection, chosen, encoder, settings).write(parts)
+        encoders = partial(VectorEncoder, chosen, policy=settings.policy, numbered=settings.is_staged)
+        if not settings.is_split:
+            return Batch(connection, chosen, encoders(connection), settings).write(parts)
+    return Parallel(_pool(conn, settings), chosen, encoders, settings).write(parts)
 
 
 def copy_arrow(
@@ -145,16 +152,25 @@ def copy_arrow(
     reader = arrow.reader_of(data)
     with _connection(conn) as connection:
         chosen = choose_columns(table, _catalog(connection, table), reader.schema.names, ())
-        encoder = arrow.ArrowEncoder(chosen, connection, settings.policy, settings.is_staged)
-        return Batch(connection, chosen, encoder, settings).write(arrow.parts_of(reader))
+        parts = arrow.parts_of(reader)
+        encoders = partial(arrow.ArrowEncoder, chosen, policy=settings.policy, numbered=settings.is_staged)
+        if not settings.is_split:
+            return Batch(connection, chosen, encoders(connection), settings).write(parts)
+    return Parallel(_pool(conn, settings), chosen, encoders, settings).write(parts)
 
 
 def _parts(shape: RowShape, first: list[Any], source: Any) -> Iterator[Rows]:
     rows, done = first + take(source, ROWS - len(first)), 0
     while rows:
-        yield Rows(shape, rows, done)
+        yield Rows(shape, rows, range(done + 1, done + 1 + len(rows)))
         done += len(rows)
         rows = take(source, ROWS)
+
+
+def _pool(conn: psycopg.Connection[Any] | ConnectionPool[Any], settings: Settings) -> ConnectionPool[Any]:
+    if isinstance(conn, psycopg.Connection) or 0 < conn.max_size < settings.parallel:
+        raise UsageError(f"parallel and commit='each' need a pool of {settings.parallel} connections or more: pass one")
+    return conn
 
 
 def _catalog(conn: psycopg.Connection[Any], table: TableName) -> list[Column]:

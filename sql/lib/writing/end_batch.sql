@@ -8,8 +8,10 @@ BEGIN
     SET content_hash = end_batch.content_hash, inserted = end_batch.inserted, updated = end_batch.updated,
         ignored = end_batch.ignored, quarantined = end_batch.quarantined,
         rows = end_batch.inserted + end_batch.updated + end_batch.ignored + end_batch.quarantined
-    WHERE l.batch_id = end_batch.batch_id AND l.content_hash IS NULL;
-    IF NOT FOUND THEN
+    WHERE l.batch_id = end_batch.batch_id AND l.rows IS NULL;
+    IF NOT FOUND AND NOT EXISTS ( -- of a batch in pieces, somebody else may have stored the last one
+        SELECT FROM dbperf.batch_ledger AS l WHERE l.batch_id = end_batch.batch_id AND l.content_hash = end_batch.content_hash
+    ) THEN
         RAISE EXCEPTION 'batch % was not begun', end_batch.batch_id
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Call dbperf.begin_batch() first, in the same transaction.';
     END IF;

@@ -1,0 +1,76 @@
+"""Work that is done at once, each worker fed by one source; its twin with threads is ``dbperf/copy/feed.py``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import psycopg
+
+Item = TypeVar("Item")
+T = TypeVar("T")
+
+#: Items that wait for each worker.
+_WAITING = 2
+
+#: Seconds without any movement before somebody looks why.
+_PATIENCE = 1.0
+
+_Work = Callable[[psycopg.AsyncConnection[Any], AsyncIterator[Item]], Awaitable[T]]
+
+
+async def afeed(
+    conns: Sequence[psycopg.AsyncConnection[Any]],
+    work: _Work[Item, T],
+    deal: AsyncIterator[tuple[int, Item]],
+    look: Callable[[], None] | None,
+) -> list[T]:
+    """Do *work* on each of *conns* with the items that *deal* has for it; what each returned, when all have ended.
+
+    Args:
+        look: called in each second without movement, and may block; raises if they wait in vain.
+
+    Raises:
+        BaseException: what the first of them, *deal* or *look* raised; all have ended then.
+    """
+    queues: list[asyncio.Queue[list[Item]]] = [asyncio.Queue(_WAITING) for _ in conns]
+    running = [asyncio.ensure_future(work(conn, _items(queue))) for conn, queue in zip(conns, queues, strict=True)]
+    try:
+        async for worker, item in deal:
+            await _done([asyncio.ensure_future(queues[worker].put([item]))], running, look)
+        ending = [asyncio.ensure_future(queue.put([])) for queue in queues]
+        await _done([*ending, *running], running, look)
+        return [each.result() for each in running]
+    finally:
+        for each in running:
+            each.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _items(queue: asyncio.Queue[list[Item]]) -> AsyncIterator[Item]:
+    while items := await queue.get():
+        yield items[0]
+
+
+async def _done(
+    wanted: Sequence[asyncio.Future[Any]],
+    running: Sequence[asyncio.Future[Any]],
+    look: Callable[[], None] | None,
+) -> None:
+    """Wait until all *wanted* are done, and raise what one of *running* raised."""
+    try:
+        while True:
+            for each in running:
+                if each.done():
+                    each.result()
+            pending = [each for each in wanted if not each.done()]
+            if not pending:
+                return
+            waiting = {*pending, *(each for each in running if not each.done())}
+            moved, _ = await asyncio.wait(waiting, timeout=_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+            if not moved and look is not None:
+                await asyncio.to_thread(look)
+    finally:
+        for each in wanted:
+            each.cancel()

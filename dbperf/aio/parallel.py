@@ -1,0 +1,200 @@
+"""One batch over several connections of a pool."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+from dbperf.aio.batch import Batch as AsyncBatch
+from dbperf.aio.batch import ask as aask
+from dbperf.aio.feed import afeed
+from dbperf.aio.iterate import atake
+from dbperf.copy.blocks import BlockEncoder, Part
+from dbperf.copy.catalog import Column
+from dbperf.copy.options import CopyResult, Settings, total
+from dbperf.copy.progress import Meter
+from dbperf.copy.routing import PRIMARY_KEY, Router, Watch
+from dbperf.errors import BadRowsError, BatchError, own_error
+
+Encoders = Callable[[psycopg.AsyncConnection[Any]], BlockEncoder]
+
+#: Rows of a piece that is committed by itself, at least, but the last ones.
+_PIECE_ROWS = 16_384
+
+_SPLIT = "SELECT * FROM dbperf.split_batch(%s, %s, %s)"
+
+_END = "SELECT dbperf.end_batch(%s, %s, %s, %s, %s, %s)"
+
+
+class Parallel:
+    """Writes one batch over several connections, which take its parts in turn.
+
+    Where keys may meet, all rows whose key begins alike go through one connection, in their order: of rows with one key
+    the same one counts as on one connection, and no connection waits for a row of another.
+
+    Args:
+        pool: where from.
+        columns: the columns that it fills.
+        encoders: makes an encoder for them on a connection.
+        settings: see `Settings`.
+    """
+
+    def __init__(
+        self, pool: AsyncConnectionPool[Any], columns: Sequence[Column], encoders: Encoders, settings: Settings
+    ) -> None:
+        self._pool, self._columns, self._encoders, self._settings = pool, columns, encoders, settings
+        self._target = columns[0].table
+        self._conns: list[psycopg.AsyncConnection[Any]] = []
+        self._meter = Meter(settings.progress, self._conns)
+        self._split = f"{settings.parallel} connections, commit {settings.commit}"
+
+    async def write(self, parts: Iterator[Part] | AsyncIterator[Part]) -> CopyResult:
+        """Write what *parts* hold, in transactions that end together, or each piece in its own.
+
+        Raises:
+            psycopg.Error and others: as of `Batch.write`; of several the first.
+        """
+        try:
+            async with AsyncExitStack() as stack:
+                for _ in range(self._settings.parallel):
+                    self._conns.append(await stack.enter_async_context(self._pool.connection()))
+                stored = await self._begin()
+                if stored is not None and self._settings.content_hash is not None:
+                    return stored
+                deal = self._deal(parts, await self._router())
+                write = self._write_each if self._settings.commit == "each" else self._write_together
+                result = total(await write(deal), self._meter.seconds)
+                return replace(result, duplicate_batch=True) if stored is not None else result
+        except psycopg.Error as error:
+            raise own_error(error) from None
+        finally:
+            self._meter.close()
+
+    # -- the ledger ----------------------------------------------------------------------
+
+    async def _begin(self) -> CopyResult | None:
+        """Note how the batch is split, before a piece of it is stored; what was stored, if all of it was.
+
+        Raises:
+            BatchError: with other content, or split in another way.
+        """
+        asked = self._settings
+        if asked.batch_id is None:
+            return None
+        async with self._conns[0].transaction():
+            stored = await aask(self._conns[0], _SPLIT, asked.batch_id, self._target, self._split)
+        if stored is None:
+            return None
+        if stored[0] != (asked.content_hash or self._split):
+            raise BatchError(
+                f"batch {asked.batch_id} was stored before, with other content or another parallel or commit: call it "
+                "as it was called then, or give this one another id"
+            )
+        inserted, updated, ignored, quarantined = stored[1:]
+        return CopyResult(sum(stored[1:]), 0, self._meter.seconds, inserted, updated, ignored, quarantined, True)
+
+    async def _end(self, results: Sequence[CopyResult]) -> None:
+        asked, whole = self._settings, total(results)
+        if asked.batch_id is not None:
+            counts = whole.inserted, whole.updated, whole.ignored, whole.quarantined
+            await aask(self._conns[0], _END, asked.batch_id, asked.content_hash or self._split, *counts)
+
+    def _batch(self, conn: psycopg.AsyncConnection[Any], piece: str = "") -> AsyncBatch:
+        settings = self._settings
+        if settings.batch_id is not None:
+            name = f"{settings.batch_id} / {self._conns.index(conn) + 1} of {settings.parallel}{piece}"
+            settings = replace(settings, batch_id=name)
+        return AsyncBatch(conn, self._columns, self._encoders(conn), settings, self._meter)
+
+    # -- together, or each -----------------------------------------------------------------
+
+    async def _write_together(self, deal: AsyncIterator[tuple[int, Part]]) -> list[CopyResult]:
+        async with AsyncExitStack() as stack:  # ends the last one first: if its COMMIT fails, nobody commits
+            for conn in self._conns:
+                await stack.enter_async_context(conn.transaction())
+            watch = stack.enter_context(Watch([await _pid(conn) for conn in self._conns], self._conns[0]))
+            results = await afeed(self._conns, self._write_part, deal, watch.look)
+            self._check_bad_rows(results)
+            await self._end(results)
+            return results
+
+    async def _write_part(self, conn: psycopg.AsyncConnection[Any], parts: AsyncIterator[Part]) -> CopyResult:
+        result = await self._batch(conn).write(parts)
+        await conn.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what fails is to fail before anybody commits
+        return result
+
+    def _check_bad_rows(self, results: Sequence[CopyResult]) -> None:
+        bad, most = sum(result.quarantined for result in results), self._settings.max_errors
+        if most is not None and bad > most:
+            raise BadRowsError(
+                f"the batch has {bad} bad rows, more than max_errors={most} allows; nothing of it was stored: mend the "
+                "rows, or raise max_errors"
+            )
+
+    async def _write_each(self, deal: AsyncIterator[tuple[int, Part]]) -> list[CopyResult]:
+        results = await afeed(self._conns, self._write_pieces, _pieces(deal), None)
+        flat = [result for each in results for result in each]
+        async with self._conns[0].transaction():
+            await self._end(flat)
+        return flat
+
+    async def _write_pieces(
+        self, conn: psycopg.AsyncConnection[Any], pieces: AsyncIterator[list[Part]]
+    ) -> list[CopyResult]:
+        results: list[CopyResult] = []
+        async for parts in pieces:
+            results.append(await self._batch(conn, f", {len(results) + 1}").write(iter(parts)))
+        return results
+
+    # -- who gets what ---------------------------------------------------------------------
+
+    async def _router(self) -> Router | None:
+        """By what keys are told apart; None: any connection may take any row."""
+        if not self._settings.is_staged:
+            return None
+        key = self._settings.key
+        if key is None:
+            async with self._conns[0].transaction():
+                found = await aask(self._conns[0], PRIMARY_KEY, self._target)
+            key = found[0] if found else []
+        filled = {column.name: place for place, column in enumerate(self._columns)}
+        place = next((filled[name] for name in key if name in filled), None)
+        if place is None:
+            return None
+        return Router(self._columns, place, self._conns[0], self._settings)
+
+    async def _deal(
+        self, parts: Iterator[Part] | AsyncIterator[Part], router: Router | None
+    ) -> AsyncIterator[tuple[int, Part]]:
+        turn = 0
+        while taken := await atake(parts, 1):
+            if router is None:
+                yield turn, taken[0]
+                turn = (turn + 1) % len(self._conns)
+            else:
+                for dealt in router.split(taken[0]):
+                    yield dealt
+
+
+async def _pieces(deal: AsyncIterator[tuple[int, Part]]) -> AsyncIterator[tuple[int, list[Part]]]:
+    """Parts of one connection, several at a time."""
+    waiting: dict[int, list[Part]] = {}
+    async for worker, part in deal:
+        parts = waiting.setdefault(worker, [])
+        parts.append(part)
+        if sum(map(len, parts)) >= _PIECE_ROWS:
+            yield worker, waiting.pop(worker)
+    for worker, parts in waiting.items():
+        yield worker, parts
+
+
+async def _pid(conn: psycopg.AsyncConnection[Any]) -> int:
+    """Of the server's process, whatever a pooler says."""
+    row = await aask(conn, "SELECT pg_catalog.pg_backend_pid()")
+    assert row is not None
+    return int(row[0])

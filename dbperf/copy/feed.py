@@ -1,0 +1,99 @@
+"""Work that is done at once in threads, each fed by one source; its twin for asyncio is ``dbperf/aio/feed.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from queue import Empty, Full, Queue
+from typing import Any, TypeVar
+
+import psycopg
+
+Item = TypeVar("Item")
+T = TypeVar("T")
+
+#: Items that wait for each worker.
+_WAITING = 2
+
+#: Seconds without any movement before somebody looks why, and between two cancel requests.
+_PATIENCE, _AGAIN = 1.0, 0.1
+
+_Work = Callable[[psycopg.Connection[Any], Iterator[Item]], T]
+
+
+class _StoppedError(Exception):
+    """In a worker: another one has failed."""
+
+
+def feed(
+    conns: Sequence[psycopg.Connection[Any]],
+    work: _Work[Item, T],
+    deal: Iterator[tuple[int, Item]],
+    look: Callable[[], None] | None,
+) -> list[T]:
+    """Do *work* on each of *conns* with the items that *deal* has for it; what each returned, when all have ended.
+
+    *deal* is asked in the caller's thread.
+
+    Args:
+        look: called in each second without movement, and may block; raises if they wait in vain.
+
+    Raises:
+        BaseException: what the first of them, *deal* or *look* raised; all have ended then.
+    """
+    queues: list[Queue[list[Item] | None]] = [Queue(_WAITING) for _ in conns]
+    with ThreadPoolExecutor(len(conns)) as threads:
+        running = [threads.submit(work, conn, _items(queue)) for conn, queue in zip(conns, queues, strict=True)]
+        try:
+            for worker, item in deal:
+                _put(queues[worker], [item], running, look)
+            for queue in queues:
+                _put(queue, [], running, look)
+            while pending := _pending(running):
+                if not wait(pending, _PATIENCE, FIRST_COMPLETED).done and look is not None:
+                    look()
+            return [each.result() for each in running]
+        finally:
+            for queue in queues:
+                _stop(queue)
+            while pending := [each for each in running if not each.done()]:
+                for each in pending:
+                    with suppress(psycopg.Error):  # it may wait for a lock that another one of them holds
+                        conns[running.index(each)].cancel_safe()
+                wait(pending, _AGAIN)
+
+
+def _items(queue: Queue[list[Item] | None]) -> Iterator[Item]:
+    while items := queue.get():
+        yield items[0]
+    if items is None:
+        raise _StoppedError
+
+
+def _pending(running: Sequence[Future[Any]]) -> list[Future[Any]]:
+    """Those that have not ended; raises what one of them raised."""
+    for each in running:
+        if each.done():
+            each.result()
+    return [each for each in running if not each.done()]
+
+
+def _put(
+    queue: Queue[list[Item] | None], items: list[Item], running: Sequence[Future[Any]], look: Callable[[], None] | None
+) -> None:
+    while True:
+        _pending(running)
+        try:
+            queue.put(items, timeout=_PATIENCE)
+            return
+        except Full:
+            if look is not None:
+                look()
+
+
+def _stop(queue: Queue[list[Item] | None]) -> None:
+    with suppress(Empty):
+        while True:
+            queue.get_nowait()
+    queue.put_nowait(None)

@@ -1,0 +1,34 @@
+CREATE OR REPLACE FUNCTION dbperf.split_batch(batch_id text, relation regclass, pieces text)
+RETURNS TABLE (content_hash text, inserted bigint, updated bigint, ignored bigint, quarantined bigint)
+LANGUAGE plpgsql VOLATILE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_target CONSTANT text := dbperf.target_name(split_batch.relation);
+    v_stored record;
+BEGIN
+    INSERT INTO dbperf.batch_ledger (batch_id, target, content_hash) VALUES (split_batch.batch_id, v_target, split_batch.pieces) ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+
+    SELECT l.* INTO v_stored FROM dbperf.batch_ledger AS l WHERE l.batch_id = split_batch.batch_id;
+    IF NOT FOUND THEN -- an older snapshot than the other one's commit, or it was deleted since
+        RAISE EXCEPTION 'batch % was begun by a transaction that this one does not see', split_batch.batch_id
+            USING ERRCODE = 'serialization_failure', HINT = 'Run the transaction again.';
+    ELSIF v_stored.target <> v_target THEN
+        RAISE EXCEPTION 'batch % was stored before, for another table', split_batch.batch_id
+            USING ERRCODE = 'DP007', DETAIL = pg_catalog.format('It was for %s, and now for %s.', v_stored.target, v_target),
+                  HINT = 'Give this batch another id.';
+    ELSIF v_stored.rows IS NULL AND v_stored.content_hash IS DISTINCT FROM split_batch.pieces THEN
+        RAISE EXCEPTION 'batch % is stored in part', split_batch.batch_id
+            USING ERRCODE = 'DP007', DETAIL = pg_catalog.format('It was begun in pieces, with %s, and now with %s.', v_stored.content_hash, split_batch.pieces),
+                  HINT = 'Write it in the same way as then.';
+    ELSIF v_stored.rows IS NOT NULL THEN
+        RETURN QUERY SELECT v_stored.content_hash, v_stored.inserted, v_stored.updated, v_stored.ignored, v_stored.quarantined;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION dbperf.split_batch(text, regclass, text) IS
+    'Before the first piece of a batch that is stored in several transactions, each a batch of its own; commit it, and call dbperf.end_batch() after the last piece. No row if the batch is new or stored in part, in such pieces; else what the ledger says about it. Raises DP007 if it was for another table, or is stored in part in other pieces. Locks: ROW EXCLUSIVE on dbperf.batch_ledger.';

@@ -1,0 +1,313 @@
+"""parallel: one batch over several connections, together or piece by piece, stored once whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pytest
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+import dbperf
+from dbperf.errors import BadRowsError, BatchError, LockedError, RowError, UsageError
+
+T = dt.datetime(2026, 6, 1)
+COUNT = 50_001
+ALL = (COUNT, COUNT * (COUNT - 1) // 2, COUNT)
+NOTHING = (0, None, 0)
+
+EACH: dict[str, Any] = {"commit": "each", "batch_id": "b"}
+
+#: Sessions of the pool, and of them those that write.
+SESSIONS = "FROM pg_stat_activity WHERE application_name = 'parallel'"
+WRITERS = f"{SESSIONS} AND xact_start IS NOT NULL"
+
+Copy = Callable[..., dbperf.CopyResult]
+
+
+def _sync(dsn: str, name: str, *arguments: Any, size: int = 4, **options: Any) -> dbperf.CopyResult:
+    with ConnectionPool(f"{dsn} application_name=parallel", min_size=1, max_size=size, open=True) as pool:
+        result: dbperf.CopyResult = getattr(dbperf, name)(pool, *arguments, **options)
+        return result
+
+
+def _async(dsn: str, name: str, *arguments: Any, size: int = 4, **options: Any) -> dbperf.CopyResult:
+    async def run() -> dbperf.CopyResult:
+        dsn_of_test = f"{dsn} application_name=parallel"
+        async with AsyncConnectionPool(dsn_of_test, min_size=1, max_size=size, open=False) as pool:
+            result: dbperf.CopyResult = await getattr(dbperf.aio, name)(pool, *arguments, **options)
+            return result
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(params=[_sync, _async], ids=["sync", "async"])
+def copy(request: pytest.FixtureRequest) -> Copy:
+    chosen: Copy = request.param
+    return chosen
+
+
+@pytest.fixture
+def numbers(upgraded_db: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE number (n integer PRIMARY KEY, at timestamp)")
+        yield conn
+
+
+def _stored(conn: psycopg.Connection) -> Any:
+    return conn.execute("SELECT count(*), sum(n), count(DISTINCT n) FROM number").fetchone()
+
+
+def _rows() -> Iterator[tuple[int, dt.datetime]]:
+    return ((n, T) for n in range(COUNT))
+
+
+@pytest.mark.parametrize("name", ["copy_rows", "copy_columns", "copy_arrow"])
+@pytest.mark.parametrize(
+    "options", [{}, {"batch_id": "b"}, EACH, {"on_conflict": "ignore"}, {"on_error": "quarantine"}]
+)
+def test_every_row_once(
+    numbers: psycopg.Connection, upgraded_db: str, copy: Copy, name: str, options: dict[str, Any]
+) -> None:
+    columns = {"n": np.arange(COUNT), "at": np.full(COUNT, np.datetime64(T, "us"))}
+    data = {"copy_rows": _rows(), "copy_columns": columns, "copy_arrow": pa.table(columns)}[name]
+    result = copy(upgraded_db, name, "number", data, parallel=3, **options)
+    assert (result.rows, result.inserted, result.duplicate_batch) == (COUNT, COUNT, False)
+    assert _stored(numbers) == ALL
+    writers = numbers.execute("SELECT count(DISTINCT xmin::text) FROM number").fetchone()
+    assert writers is not None
+    assert writers[0] == 3 if options.get("commit") != "each" else writers[0] > 3
+    if "batch_id" in options and name != "copy_rows":
+        again = copy(upgraded_db, name, "number", data, parallel=3, **options)
+        assert (again.rows, again.inserted, again.duplicate_batch) == (COUNT, COUNT, True)
+        assert _stored(numbers) == ALL
+
+
+def test_a_pool_in_autocommit(numbers: psycopg.Connection, upgraded_db: str) -> None:
+    def rows() -> Iterator[tuple[int, dt.datetime]]:
+        yield from _rows()
+        assert _stored(numbers) == NOTHING
+        raise OSError("the feed")
+
+    with ConnectionPool(upgraded_db, min_size=3, kwargs={"autocommit": True}, open=True) as pool:
+        with pytest.raises(OSError, match="the feed"):
+            dbperf.copy_rows(pool, "number", rows(), parallel=3)
+        assert _stored(numbers) == NOTHING
+        dbperf.copy_rows(pool, "number", _rows(), parallel=3)
+    assert _stored(numbers) == ALL
+
+
+@pytest.mark.parametrize("bad", [(17, "x"), (0, T)], ids=["a value", "a key"])
+def test_together_is_all_or_nothing(numbers: psycopg.Connection, upgraded_db: str, copy: Copy, bad: Any) -> None:
+    """The key is that of the first row: of two connections one waits for the other, which waits for it to get ready."""
+    rows = [(n, T) for n in range(COUNT)]
+    rows[30_000] = bad
+    with pytest.raises((RowError, LockedError)):
+        copy(upgraded_db, "copy_rows", "number", rows, parallel=3)
+    assert _stored(numbers) == NOTHING
+
+
+def test_a_constraint_that_waits_for_commit(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    """It fails while nobody has committed, whoever has the row."""
+    numbers.execute("CREATE TABLE other (n integer PRIMARY KEY)")
+    numbers.execute(b"INSERT INTO other SELECT n FROM generate_series(0, %s) AS n WHERE n <> 20000", [COUNT])
+    numbers.execute("ALTER TABLE number ADD FOREIGN KEY (n) REFERENCES other DEFERRABLE INITIALLY DEFERRED")
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        copy(upgraded_db, "copy_rows", "number", _rows(), parallel=3)
+    assert _stored(numbers) == NOTHING
+
+
+def test_a_trigger_that_changes_one_row_for_all(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    numbers.execute("CREATE TABLE total (rows bigint)")
+    numbers.execute("INSERT INTO total VALUES (0)")
+    numbers.execute(
+        "CREATE FUNCTION count_rows() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN UPDATE total SET rows = rows + (SELECT count(*) FROM added); RETURN NULL; END'"
+    )
+    numbers.execute(
+        "CREATE TRIGGER count_rows AFTER INSERT ON number REFERENCING NEW TABLE AS added"
+        " FOR EACH STATEMENT EXECUTE FUNCTION count_rows()"
+    )
+    with pytest.raises(LockedError, match="commit='each'"):
+        copy(upgraded_db, "copy_rows", "number", _rows(), parallel=3)
+    assert _stored(numbers) == NOTHING
+    copy(upgraded_db, "copy_rows", "number", _rows(), parallel=3, **EACH)
+    assert _stored(numbers) == ALL
+    assert numbers.execute("SELECT rows FROM total").fetchone() == (COUNT,)
+
+
+def test_each_goes_on_where_it_stopped(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    rows: list[tuple[Any, ...]] = [(n, T) for n in range(100_000)]
+    broken = [*rows[:95_000], (95_000, "x"), *rows[95_001:]]
+    with pytest.raises(RowError) as caught:
+        copy(upgraded_db, "copy_rows", "number", broken, parallel=2, **EACH)
+    assert caught.value.row == 95_001
+    assert 0 < _stored(numbers)[0] < 95_000
+    for way in ({"parallel": 3, **EACH}, {"parallel": 2, "batch_id": "b"}, {"batch_id": "b"}):
+        with pytest.raises(BatchError, match="stored in part"):
+            copy(upgraded_db, "copy_rows", "number", rows, **way)
+    result = copy(upgraded_db, "copy_rows", "number", rows, parallel=2, **EACH)
+    assert (result.inserted, result.duplicate_batch) == (100_000, False)
+    assert _stored(numbers)[0] == 100_000
+    assert copy(upgraded_db, "copy_rows", "number", iter(rows), parallel=2, **EACH).duplicate_batch
+    for way in ({"parallel": 3, **EACH}, {"batch_id": "b"}):
+        with pytest.raises(BatchError, match="other content"):
+            copy(upgraded_db, "copy_rows", "number", rows, **way)
+    with pytest.raises(BatchError, match="other content"):
+        copy(upgraded_db, "copy_rows", "number", rows[:-1], parallel=2, **EACH)
+    assert _stored(numbers)[0] == 100_000
+
+
+def test_a_hash_of_ones_own(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    """Tells the content whatever the pieces are; the rows are not even looked at."""
+    options = {"batch_id": "b", "content_hash": "h"}
+    copy(upgraded_db, "copy_rows", "number", _rows(), parallel=3, **options)
+    for way in ({"parallel": 2}, {"parallel": 3, "commit": "each"}, {}):
+        again = copy(upgraded_db, "copy_rows", "number", [(1, T)], **way, **options)
+        assert (again.inserted, again.duplicate_batch) == (COUNT, True)
+    with pytest.raises(BatchError):
+        copy(upgraded_db, "copy_rows", "number", _rows(), parallel=3, batch_id="b", content_hash="other")
+    assert _stored(numbers) == ALL
+
+
+@pytest.mark.parametrize("commit", ["together", "each"])
+def test_a_session_that_is_killed(
+    numbers: psycopg.Connection, upgraded_db: str, copy: Copy, rng: random.Random, commit: str
+) -> None:
+    """Whatever is stored then, the same call again stores the rest."""
+    at = rng.randrange(COUNT // 2, COUNT)
+    killed: list[Any] = []
+
+    def rows() -> Iterator[tuple[int, dt.datetime]]:
+        for n in range(COUNT):
+            if n == at:
+                killed.extend(numbers.execute(f"SELECT pg_terminate_backend(pid) {SESSIONS} LIMIT 1".encode()))
+            yield n, T
+
+    options = {"parallel": 3, "commit": commit, "batch_id": commit}
+    with suppress(psycopg.OperationalError):  # of "each", it may have stored all its pieces
+        copy(upgraded_db, "copy_rows", "number", rows(), **options)
+        assert commit == "each"
+    assert killed == [(True,)]
+    if commit == "together":
+        assert _stored(numbers) == NOTHING
+    copy(upgraded_db, "copy_rows", "number", _rows(), **options)
+    assert _stored(numbers) == ALL
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_an_interrupted_caller(
+    numbers: psycopg.Connection, upgraded_db: str, copy: Copy, error: type[BaseException]
+) -> None:
+    def rows() -> Iterator[tuple[int, dt.datetime]]:
+        yield from _rows()
+        raise error
+
+    with pytest.raises(error):
+        copy(upgraded_db, "copy_rows", "number", rows(), parallel=3)
+    assert _stored(numbers) == NOTHING
+    assert numbers.execute(f"SELECT {WRITERS}".encode()).rowcount == 0
+
+
+def test_a_cancelled_task(numbers: psycopg.Connection, upgraded_db: str) -> None:
+    """While its sessions wait for a lock."""
+
+    async def run() -> None:
+        async with AsyncConnectionPool(f"{upgraded_db} application_name=parallel", min_size=3, open=False) as pool:
+            with numbers.transaction():
+                numbers.execute("LOCK TABLE number")
+                task = asyncio.create_task(
+                    dbperf.aio.copy_rows(pool, "number", [(n, T) for n in range(COUNT)], parallel=3)
+                )
+                while (
+                    numbers.execute("SELECT FROM pg_locks WHERE relation = 'number'::regclass AND NOT granted").rowcount
+                    < 3
+                ):
+                    await asyncio.sleep(0)
+                    assert not task.done()
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            assert await (await (await pool.getconn()).execute("SELECT 1")).fetchone() == (1,)
+
+    asyncio.run(run())
+    assert _stored(numbers) == NOTHING
+
+
+@pytest.mark.parametrize("on_conflict", ["ignore", "update"])
+def test_conflicts_as_on_one_connection(
+    numbers: psycopg.Connection, upgraded_db: str, copy: Copy, rng: random.Random, on_conflict: str
+) -> None:
+    rows = [(rng.randrange(3_000), T + dt.timedelta(seconds=rng.randrange(10**6))) for _ in range(20_000)]
+    stored = []
+    for way in ({}, {"parallel": 4}, {"parallel": 4, **EACH}):
+        numbers.execute("TRUNCATE number")
+        numbers.execute("INSERT INTO number SELECT n, 'epoch' FROM generate_series(0, 999) AS n")
+        result = copy(upgraded_db, "copy_rows", "number", rows, on_conflict=on_conflict, **way)
+        found = numbers.execute("SELECT n, at FROM number ORDER BY n").fetchall()
+        stored.append((found, result.inserted, result.rows))
+    assert stored[0] == stored[1] == stored[2]
+
+
+def test_bad_rows(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    rows = [(n, "x" if n % 10_000 == 7 else T) for n in range(COUNT)] + [(1, T), (None, T)]
+    options: dict[str, Any] = {"on_error": "quarantine", "parallel": 3}
+    with pytest.raises(BadRowsError):
+        copy(upgraded_db, "copy_rows", "number", rows, max_errors=6, **options)
+    assert _stored(numbers) == NOTHING
+    result = copy(upgraded_db, "copy_rows", "number", rows, max_errors=7, **options)
+    assert (result.inserted, result.quarantined) == (COUNT - 5, 7)
+    bad = numbers.execute("SELECT row_number FROM dbperf.quarantine ORDER BY 1").fetchall()
+    assert [number for (number,) in bad] == [*range(8, COUNT, 10_000), COUNT + 1, COUNT + 2]
+
+
+def test_progress(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    seen: list[dbperf.Progress] = []
+    copy(upgraded_db, "copy_rows", "number", ((n, T) for n in range(300_000)), parallel=2, progress=seen.append)
+    assert seen
+    assert [each.rows for each in seen] == sorted(each.rows for each in seen)
+    assert all(0 < each.rows <= 300_000 for each in seen)
+
+
+def test_two_calls_at_once(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    """Of the same batch: as after a call whose client is not sure that it ended."""
+    results: list[dbperf.CopyResult] = []
+
+    def call() -> None:
+        results.append(copy(upgraded_db, "copy_rows", "number", _rows(), parallel=3, **EACH))
+
+    threads = [threading.Thread(target=call) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [result.inserted for result in results] == [COUNT] * 3
+    assert _stored(numbers) == ALL
+
+
+def test_instruments_are_touched(upgraded_db: str, copy: Copy) -> None:
+    rows = [(T + dt.timedelta(seconds=n), 1 + n % 5, n % 100 + 0.5) for n in range(60_000)]
+    names = ["timestamp", "instrument_id", "price"]
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("UPDATE instruments SET last_tick = NULL")
+        with pytest.raises(UsageError, match="touch_instruments"):
+            copy(upgraded_db, "copy_rows", "market_data", rows, names, touch_instruments=True, parallel=3)
+        copy(upgraded_db, "copy_rows", "market_data", rows, names, touch_instruments=True, parallel=3, **EACH)
+        newest = conn.execute("SELECT last_tick FROM instruments WHERE last_tick IS NOT NULL ORDER BY last_tick")
+        assert newest.fetchall() == [(at,) for at, _, _ in rows[-5:]]
+
+
+def test_what_cannot_be(numbers: psycopg.Connection, upgraded_db: str) -> None:
+    for options in ({"parallel": 2}, {"parallel": 0}, {"commit": "each"}, EACH):
+        with pytest.raises(UsageError):
+            dbperf.copy_rows(numbers, "number", [(1, T)], **options)
+    with pytest.raises(UsageError, match="a pool of 5 connections"):
+        _sync(upgraded_db, "copy_rows", "number", [(1, T)], parallel=5)
