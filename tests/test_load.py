@@ -110,7 +110,7 @@ def test_a_bad_line_is_named_and_nothing_is_loaded(legacy_db: str, bars: Path, o
         ([*LOAD, "--round", "timestamp"], 64, "nothing to round"),
         ([*LOAD, "--on-conflict", "replace"], 64, "Invalid value"),
         ([*LOAD, "--newer", "volume"], 64, "says nothing"),
-        ([*LOAD, "--parallel", "2"], 64, "No such option"),
+        ([*LOAD, "--parallel", "0"], 64, "not in the range"),
         (["--instrument", "ES"], 64, "Missing option '--table'"),
     ],
 )

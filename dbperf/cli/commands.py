@@ -68,6 +68,7 @@ def legacy_create(context: Context, ticks: int, instruments: int, seed: int, sch
 @click.option("--on-error", type=click.Choice(get_args(OnError)), help="Stop, or put bad rows aside.  [stop]")
 @click.option("--max-errors", type=int, help=f"How many bad rows to put aside at most.  [{MAX_ERRORS}]")
 @click.option("--batch-id", metavar="ID", help="Name in dbperf.batch_ledger; else made of what the file holds.")
+@click.option("--parallel", metavar="N", type=click.IntRange(1), help="Write over N connections at once.  [1]")
 @click.option("--dry-run", is_flag=True, help="Read, check and count, then roll back.")
 @pass_context
 def load_command(

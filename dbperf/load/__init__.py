@@ -9,6 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg_pool import ConnectionPool
 
 from dbperf import partitions
 from dbperf.copy import CopyResult, copy_arrow, copy_rows
@@ -24,9 +26,11 @@ from dbperf.load.readers import FORMATS, reader_of
 from dbperf.load.source import STDIN, Progress, Source, unnoticed
 from dbperf.load.targets import check_filled, columns_of, targets_of
 from dbperf.load.values import FieldParser
-from dbperf.migrations.session import value
+from dbperf.migrations.session import sibling, value
 
 __all__ = ["FORMATS", "STDIN", "LoadResult", "Options", "Source", "load", "parse_mapping", "reader_of"]
+
+_Writers = psycopg.Connection | ConnectionPool
 
 
 def load(
@@ -35,7 +39,7 @@ def load(
     options: Options,
     progress: Progress = unnoticed,
 ) -> LoadResult:
-    """Load a file in one transaction.
+    """Load a file in one transaction; with ``parallel`` in several that end together, a new instrument before them.
 
     The file's content is the batch's name in ``dbperf.batch_ledger``, together with table, instrument and the mapping:
     the same file again changes nothing. Times without an offset are UTC. Partitions that the rows need are made first,
@@ -59,6 +63,8 @@ def load(
     loading = _Loading(file, columns, targets, options)
     if not options.dry_run:
         loading.make_partitions(conn)
+    if options.is_parallel:
+        return loading.run_parallel(conn, progress)
     with conn.transaction(force_rollback=options.dry_run):
         return loading.run(conn, progress)
 
@@ -91,21 +97,48 @@ class _Loading:
 
     def run(self, conn: psycopg.Connection, progress: Progress) -> LoadResult:
         """Copy the rows; in the caller's transaction."""
-        identity, created = instrument(conn, self._options) if self._options.instrument else (None, False)
-        constants = {} if identity is None else {"instrument_id": identity}
+        constants, created = self._constants(conn)
+        return self._result(self._copied(conn, constants, self._writing(conn), progress), created)
+
+    def run_parallel(self, conn: psycopg.Connection, progress: Progress) -> LoadResult:
+        """Copy the rows over several connections like *conn*, to which what it does has to be visible.
+
+        Raises:
+            UsageError: *conn* is in a transaction.
+        """
+        if conn.info.transaction_status != TransactionStatus.IDLE:
+            raise UsageError("other connections do not see this one's transaction: end it, or leave parallel out")
+        with conn.transaction():
+            constants, created = self._constants(conn)
+            writing = self._writing(conn)
+        count = writing["parallel"]
+        with ConnectionPool(sibling(conn), min_size=count, max_size=count, open=True) as pool:
+            return self._result(self._copied(pool, constants, writing, progress), created)
+
+    def _constants(self, conn: psycopg.Connection) -> tuple[dict[str, int], bool]:
+        """Values that are the same in all rows, and whether the instrument was made for them."""
+        if not self._options.instrument:
+            return {}, False
+        identity, created = instrument(conn, self._options)
+        return {"instrument_id": identity}, created
+
+    def _copied(
+        self, conn: _Writers, constants: dict[str, int], writing: CopyOptions, progress: Progress
+    ) -> CopyResult:
         try:
-            copied = self._copy(conn, constants, progress)
+            return self._copy(conn, constants, writing, progress)
         except RowError as error:
             given = error.value.given if isinstance(error.value, Unreadable) else None
             raise self._file.error(self._file.record(error.row)[0], error.column, given, error.reason) from None
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise self._from_server(error) from None
+
+    def _result(self, copied: CopyResult, created: bool) -> LoadResult:
         changed = {field.column: field.rounded for _, field in self._fields if field.column in self._options.rounded}
         return LoadResult(copied, changed, self._options.instrument if created else None, self._options.dry_run)
 
-    def _copy(self, conn: psycopg.Connection, constants: dict[str, int], progress: Progress) -> CopyResult:
-        table, writing = self._options.table, self._writing(conn)
-        whole = None
+    def _copy(self, conn: _Writers, constants: dict[str, int], writing: CopyOptions, progress: Progress) -> CopyResult:
+        table, whole = self._options.table, None
         if writing.get("on_error", "stop") == "stop":  # what fails on the way to Arrow stops everything
             whole = self._file.whole(self._filled, constants, progress)
         if whole is not None:
@@ -116,13 +149,15 @@ class _Loading:
 
     def _writing(self, conn: psycopg.Connection) -> CopyOptions:
         """With the batch's name, where there is a ledger: what the file holds, and what is done with it."""
-        asked = self._options
+        asked, given = self._options, self._options.writing.copy()
+        if not asked.is_parallel:
+            given.pop("parallel", None)
         if value(conn, "SELECT to_regclass('dbperf.batch_ledger')") is None:
-            return asked.writing
+            return given
         content = self._file.source.digest()
         how = repr((asked.table, asked.instrument, sorted(asked.mapping), sorted(asked.rounded)))
         batch_id = f"file {content} {hashlib.sha256(how.encode()).hexdigest()[:16]}"
-        return {"batch_id": batch_id, "content_hash": content, **asked.writing}
+        return {"batch_id": batch_id, "content_hash": content, **given}
 
     def _rows(self, tail: tuple[int, ...], progress: Progress) -> Iterator[tuple[Any, ...]]:
         for _, record in self._file.records(progress):
@@ -138,6 +173,8 @@ class _Loading:
         """Name the line that the server complains of, in whatever language it does so."""
         # "COPY market_data, line 3, column price: …" counts rows
         row = re.search(r"COPY .+?, \S+ (\d+)(?:, \S+ ([^:\n]+))?", error.diag.context or "")
+        if self._options.is_parallel:  # each connection counts its own rows
+            row = None
         # "Key (instrument_id)=(999) is not present …": a foreign key is checked after the last row
         key = re.search(r"\((\w+)\)=\((.*?)\)", error.diag.message_detail or "")
         if row:

@@ -39,6 +39,11 @@ class Options:
     format: str | None = None
     writing: CopyOptions = dataclasses.field(default_factory=CopyOptions)
 
+    @property
+    def is_parallel(self) -> bool:
+        """Whether several connections write; what is rolled back, one does."""
+        return self.writing.get("parallel", 1) > 1 and not self.dry_run
+
 
 @dataclass(frozen=True)
 class LoadResult:
