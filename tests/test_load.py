@@ -9,8 +9,12 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import psycopg
+import pyarrow as pa
 import pytest
+from pyarrow.csv import write_csv
+from pyarrow.parquet import write_table
 
 from dbperf.migrations.session import value
 from tests.support import dbperf as run_dbperf
@@ -286,3 +290,28 @@ def test_conflicts_and_bad_rows(upgraded_db: str, tmp_path: Path) -> None:
             "load", str(file), *options, "--max-errors", "1", "--batch-id", "b", dsn=upgraded_db, check=1
         )
         assert "than max_errors allows" in too_many.stderr
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_parallel(upgraded_db: str, tmp_path: Path, kind: str) -> None:
+    times = np.datetime64("2026-05-31", "us") + np.arange(30_000).astype("m8[s]") * 4
+    table = pa.table({"timestamp": times, "price": np.arange(30_000) % 500 + 1.5})
+    broken = table.set_column(1, "price", pa.array([1.5] * 29_999 + [float("nan")]))
+    good, bad = tmp_path / f"good.{kind}", tmp_path / f"bad.{kind}"
+    for path, content in ((good, table), (bad, broken)):
+        write_csv(content, path) if kind == "csv" else write_table(content, path, row_group_size=10_000)
+    options = ["--table", "market_data", "--instrument", "NEW", "--create-instrument"]
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        before = rows_hash(conn, ["market_data"])
+        failed = run_dbperf("load", str(bad), *options, "--parallel", "3", dsn=upgraded_db, check=1)
+        assert "nothing was loaded" in failed.stderr
+        run_dbperf("load", str(good), *options, "--parallel", "3", "--dry-run", dsn=upgraded_db)
+        assert rows_hash(conn, ["market_data"]) == before
+        done = run_dbperf("--json", "load", str(good), *options, "--parallel", "3", dsn=upgraded_db)
+        assert json.loads(done.stdout)["inserted"] == 30_000
+        loaded = "FROM market_data WHERE instrument_id = (SELECT id FROM instruments WHERE symbol = 'NEW')"
+        sums = f"SELECT count(*), count(DISTINCT timestamp), sum(price), count(DISTINCT xmin::text) {loaded}"
+        assert conn.execute(sums.encode()).fetchone() == (30_000, 30_000, 30_000 * 251, 3)
+        for way in (["--parallel", "2"], []):
+            assert "was loaded before" in run_dbperf("load", str(good), *options, *way, dsn=upgraded_db).stdout
+        assert value(conn, f"SELECT count(*) {loaded}") == 30_000
