@@ -397,3 +397,48 @@ def test_partitioned_tables_and_names_that_need_quotes(conn: psycopg.Connection)
     dbperf.copy_rows(conn, ("odd {schema}", "Tick %s"), [{'the "id"': 1, "at": T.date()}])
     dbperf.copy_rows(conn, '"odd {schema}"."Tick %s"', [(2, T.date())])
     assert conn.execute("SELECT * FROM leaf ORDER BY 1").fetchall() == [(1, T.date()), (2, T.date())]
+
+
+@pytest.mark.parametrize(
+    ("ddl", "stored"),
+    [
+        ("ALTER TABLE k ALTER v TYPE real", 1.0),
+        ("ALTER TABLE k ALTER v TYPE text", RowError),
+        ("ALTER TABLE k DROP v, ADD v double precision", 1.0),
+        ("DROP TABLE k; CREATE TABLE k (v double precision, w integer)", 1.0),
+        ("ALTER TABLE k RENAME v TO x; ALTER TABLE k RENAME w TO v", 1),
+        ("ALTER TABLE k RENAME TO j; CREATE TABLE k (v bigint[])", RowError),
+        ("ALTER SCHEMA own RENAME TO other; CREATE SCHEMA own; CREATE TABLE own.k (v numeric(3,1))", Decimal("1.0")),
+        ("ALTER TABLE k ALTER v TYPE numeric(3,2); ALTER TABLE k ALTER v TYPE numeric(9,2)", Decimal("1.00")),
+        ("SET search_path = public; CREATE TABLE public.k (v date)", RowError),
+        ("BEGIN; ALTER TABLE k ALTER v TYPE real; ROLLBACK", 1),
+    ],
+)
+def test_ddl_between_two_calls(conn: psycopg.Connection, ddl: str, stored: Any) -> None:
+    conn.execute("CREATE SCHEMA own; SET search_path = own; CREATE TABLE k (v integer, w bigint)")
+    conn.commit()
+    dbperf.copy_rows(conn, "k", [(1,)], ["v"])
+    conn.commit()
+    conn.execute("SET search_path = own")
+    conn.commit()
+    conn.autocommit = True
+    conn.execute(ddl.encode())
+    if isinstance(stored, type):
+        with pytest.raises(stored):
+            dbperf.copy_rows(conn, "k", [(1,)], ["v"])
+        return
+    dbperf.copy_rows(conn, "k", [(1,)], ["v"])
+    found = [value for (value,) in conn.execute("SELECT v FROM k").fetchall()]
+    assert found[-1] == stored
+    assert type(found[-1]) is type(stored)
+
+
+def test_what_is_known_is_not_asked_again(conn: psycopg.Connection) -> None:
+    conn.execute("CREATE TABLE k (v integer)")
+    dbperf.copy_rows(conn, "k", [(1,)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dbperf.copy.writers.CATALOG", "SELECT FROM nowhere")
+        dbperf.copy_rows(conn, "k", [(1,)])
+        conn.execute("ALTER TABLE k ALTER v TYPE bigint")
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            dbperf.copy_rows(conn, "k", [(1,)])

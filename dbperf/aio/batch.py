@@ -165,19 +165,20 @@ class Batch:
         while part is not None:
             async with self._conn.cursor() as cursor:
                 async with cursor.copy(statement) as copy:
-                    await copy.write(HEADER)
                     self._count(0, len(HEADER) + len(TRAILER))
+                    before = HEADER
                     while part is not None:
-                        await copy.write(data)
                         self._note(part, data)
-                        await self._tell()
                         part = await self._next()
+                        after = TRAILER if part is None else b""
+                        await copy.write(b"".join((before, data, after)) if before or after else data)
+                        await self._tell()
                         if part is None:
                             break
-                        data = self._encoder.encode(part)
+                        before, data = b"", self._encoder.encode(part)
                         if missing := self._missing_hours(part):
+                            await copy.write(TRAILER)
                             break
-                    await copy.write(TRAILER)
                 stored += cursor.rowcount
             await self._ensure(missing)  # a COPY that runs does not see partitions that are made meanwhile
         return stored

@@ -14,7 +14,7 @@ from dbperf.aio.batch import Batch as AsyncBatch
 from dbperf.aio.iterate import atake, each
 from dbperf.aio.parallel import Parallel as AsyncParallel
 from dbperf.copy.blocks import encoder_for
-from dbperf.copy.catalog import CATALOG, Column, TableName, choose_columns, regclass_name
+from dbperf.copy.catalog import CATALOG, KNOWN, VERSION, Column, TableName, choose_columns, regclass_name
 from dbperf.copy.options import CopyResult, Options, Settings, settings_of
 from dbperf.copy.rows import ROWS, Rows, RowShape
 from dbperf.errors import UsageError
@@ -173,9 +173,16 @@ def _pool(
 
 
 async def _catalog(conn: psycopg.AsyncConnection[Any], table: TableName) -> list[Column]:
+    name = {"name": regclass_name(table)}
     async with conn.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
-        await cursor.execute(CATALOG, {"name": regclass_name(table)})
-        return [Column(*row) for row in await cursor.fetchall()]
+        await cursor.execute(VERSION, name)
+        version = await cursor.fetchone()
+        columns = KNOWN.get(conn, version)
+        if columns is None:
+            await cursor.execute(CATALOG, name)
+            columns = [Column(*row) for row in await cursor.fetchall()]
+            KNOWN.keep(conn, version, columns)
+        return columns
 
 
 @asynccontextmanager

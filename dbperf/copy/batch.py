@@ -165,19 +165,20 @@ class Batch:
         while part is not None:
             with self._conn.cursor() as cursor:
                 with cursor.copy(statement) as copy:
-                    copy.write(HEADER)
                     self._count(0, len(HEADER) + len(TRAILER))
+                    before = HEADER
                     while part is not None:
-                        copy.write(data)
                         self._note(part, data)
-                        self._tell()
                         part = self._next()
+                        after = TRAILER if part is None else b""
+                        copy.write(b"".join((before, data, after)) if before or after else data)
+                        self._tell()
                         if part is None:
                             break
-                        data = self._encoder.encode(part)
+                        before, data = b"", self._encoder.encode(part)
                         if missing := self._missing_hours(part):
+                            copy.write(TRAILER)
                             break
-                    copy.write(TRAILER)
                 stored += cursor.rowcount
             self._ensure(missing)  # a COPY that runs does not see partitions that are made meanwhile
         return stored

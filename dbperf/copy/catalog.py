@@ -1,14 +1,16 @@
 """Which columns a table has, of which types, and the COPY that fills them.
 
 Binary COPY applies no casts: a value is read as the column's type whatever it was meant to be. So the types come from
-the catalogue.
+the catalogue; what it said of a table is kept with the connection until one of its rows about the table is another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
+import psycopg
 from psycopg import sql
 
 from dbperf.errors import ColumnError
@@ -16,8 +18,22 @@ from dbperf.errors import ColumnError
 #: A table name as SQL has it (``market_data``, ``trading."Ticks"``), or schema and name taken literally.
 TableName = str | tuple[str, str]
 
+_Connection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
+
 #: What binary COPY begins and ends with.
 HEADER, TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+
+# A table's OID, and what is another after any DDL on it: of a row, the transaction that wrote it.
+VERSION = """
+SELECT c.oid::bigint,
+       ARRAY[n.xmin::text, c.xmin::text] || ARRAY(
+           SELECT a.xmin::text FROM pg_catalog.pg_attribute AS a
+           WHERE a.attrelid = c.oid AND a.attnum > 0 ORDER BY a.attnum
+       )
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.oid = to_regclass(%(name)s)
+"""
 
 # One row per column. What is sent as another type because its binary form is the same: domains as their base type;
 # enums and char(n) as text; arrays of these as arrays of those, whose elements then say the array's own type.
@@ -84,6 +100,26 @@ class Column(NamedTuple):
     element: int | None
 
 
+class Known:
+    """What the catalogue said of tables, by connection and OID."""
+
+    def __init__(self) -> None:
+        self._tables: WeakKeyDictionary[Any, dict[int, tuple[list[str], list[Column]]]] = WeakKeyDictionary()
+
+    def get(self, conn: _Connection, version: tuple[int, list[str]] | None) -> list[Column] | None:
+        """The columns, if they are known and what `VERSION` says is still the same."""
+        kept = self._tables.get(conn, {}).get(version[0]) if version else None
+        return kept[1] if version and kept and kept[0] == version[1] else None
+
+    def keep(self, conn: _Connection, version: tuple[int, list[str]] | None, columns: list[Column]) -> None:
+        """*columns*, read after *version*."""
+        if version is not None:
+            self._tables.setdefault(conn, {})[version[0]] = version[1], columns
+
+
+KNOWN = Known()
+
+
 def choose_columns(
     table: TableName, catalog: Sequence[Column], wanted: Sequence[str] | None, first: object
 ) -> list[Column]:
@@ -114,10 +150,10 @@ def choose_columns(
     return [by_name[name] for name in names]
 
 
-def copy_statement(table: str, columns: Sequence[str]) -> sql.Composed:
+def copy_statement(table: str, columns: Sequence[str]) -> sql.SQL:
     """The COPY statement; *table* comes quoted from the server."""
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.SQL(table), names)
+    names = ", ".join('"' + column.replace('"', '""') + '"' for column in columns)
+    return sql.SQL(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)")
 
 
 def regclass_name(table: TableName) -> str:

@@ -15,7 +15,7 @@ from psycopg_pool import ConnectionPool
 
 from dbperf.copy.batch import Batch
 from dbperf.copy.blocks import encoder_for
-from dbperf.copy.catalog import CATALOG, Column, TableName, choose_columns, regclass_name
+from dbperf.copy.catalog import CATALOG, KNOWN, VERSION, Column, TableName, choose_columns, regclass_name
 from dbperf.copy.iterate import take
 from dbperf.copy.options import CopyResult, Options, Settings, settings_of
 from dbperf.copy.parallel import Parallel
@@ -174,9 +174,16 @@ def _pool(conn: psycopg.Connection[Any] | ConnectionPool[Any], settings: Setting
 
 
 def _catalog(conn: psycopg.Connection[Any], table: TableName) -> list[Column]:
+    name = {"name": regclass_name(table)}
     with conn.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
-        cursor.execute(CATALOG, {"name": regclass_name(table)})
-        return [Column(*row) for row in cursor.fetchall()]
+        cursor.execute(VERSION, name)
+        version = cursor.fetchone()
+        columns = KNOWN.get(conn, version)
+        if columns is None:
+            cursor.execute(CATALOG, name)
+            columns = [Column(*row) for row in cursor.fetchall()]
+            KNOWN.keep(conn, version, columns)
+        return columns
 
 
 @contextmanager
