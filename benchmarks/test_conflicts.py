@@ -114,7 +114,7 @@ def _make(conn: psycopg.Connection, table: str) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_settling_takes_no_longer_than_storing(conn: psycopg.Connection, table: str) -> None:
+def test_settling_takes_at_most_twice_as_long(conn: psycopg.Connection, table: str) -> None:
     _make(conn, table)
     sent = HELD
 

@@ -29,8 +29,10 @@ BEGIN
     v_columns := coalesce(settle_staging.update_columns, v_columns, '{}');
     v_source := dbperf.settling_rows(settle_staging.relation, settle_staging.staging, settle_staging.on_conflict, v_index, settle_staging.newer);
     v_ordering := (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(u.name), ', ' ORDER BY u.place)
-                   FROM pg_catalog.unnest(dbperf.index_columns(v_index) || 'dbperf_row'::name) WITH ORDINALITY AS u (name, place));
-    EXECUTE pg_catalog.format('ANALYZE %s', settle_staging.staging);
+                   FROM pg_catalog.unnest(coalesce(nullif(dbperf.index_columns(v_index), '{}'), '{dbperf_row}')) WITH ORDINALITY AS u (name, place));
+    IF dbperf.has_soft_delete(settle_staging.relation) THEN -- else nothing is joined, and it takes a quarter of the time of a plain COPY
+        EXECUTE pg_catalog.format('ANALYZE %s', settle_staging.staging);
+    END IF;
     EXECUTE pg_catalog.format('SELECT pg_catalog.count(*) FROM %s', settle_staging.staging) INTO v_rows;
     IF settle_staging.on_deleted = 'revive' AND dbperf.has_soft_delete(settle_staging.relation) THEN
         PERFORM dbperf.revive_met(settle_staging.relation, v_index, v_source);
