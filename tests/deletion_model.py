@@ -44,12 +44,16 @@ Holds = Callable[[Key, Row], bool]
 
 
 class Plan(NamedTuple):
-    """What a statement does: it must be refused for one of `refusals` if there are any, and may be for `excuses`."""
+    """What a statement does: it must be refused for one of `refusals` if there are any, and may be for `excuses`.
+
+    `taken` are keys that it gives to a row, and that no row which it saw and changes had.
+    """
 
     refusals: set[str]
     changes: Changes
     reported: Any
     excuses: set[str] = set()  # noqa: RUF012
+    taken: frozenset[Key] = frozenset()
 
 
 #: What a statement does to the rows that it saw when it began, as they are now.
@@ -143,12 +147,15 @@ class Transaction:
         """Nobody has committed since its snapshot."""
         return len(self.model.history) == self.began_at
 
-    def overwritten(self, changes: Changes) -> list[Key]:
-        """Rows that somebody else has changed since the snapshot: to change them too would lose that."""
+    def overwritten(self, plan: Plan) -> list[Key]:
+        """Rows that somebody else has changed since the snapshot: to change them too would lose that.
+
+        Not those whose key somebody else has freed since, and that the plan gives to another row.
+        """
         if self.snapshot is None:
             return []
-        ours = self.changes.keys()
-        return [k for k in changes if k not in ours and self.model.committed.get(k) != self.snapshot.get(k)]
+        now, ours = self.model.committed, self.changes.keys() | (plan.taken - self.model.committed.keys())
+        return [k for k in plan.changes if k not in ours and now.get(k) != self.snapshot.get(k)]
 
 
 class Model:
@@ -205,7 +212,8 @@ class Model:
             refusals = {UNIQUE} if key in now else set()
             if not (key.table == "parent" and parent == key.id):
                 refusals |= self.child_refusals(now, key.table, parent)
-            return Plan(refusals, {key: self.put(Row(value, parent, None))}, 1, self.excuses(seen, now))
+            changes: Changes = {key: self.put(Row(value, parent, None))}
+            return Plan(refusals, changes, 1, self.excuses(seen, now), frozenset({key}))
 
         return effect
 
@@ -233,7 +241,7 @@ class Model:
                     self.moved.add(row.place)
                     changed = self.put(changed)
                 changes[there] = changed
-            return Plan(refusals, changes, len(rows), excuses)
+            return Plan(refusals, changes, len(rows), excuses, frozenset(changes.keys() - rows.keys()))
 
         return effect
 
