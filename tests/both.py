@@ -1,7 +1,8 @@
 """Run pytest on both ends of the supported range, PostgreSQL 18 and 15, each closing with its own line.
 
-At the same time, one on each core; the second one's output follows the first one's. Without
-PostgreSQL 15 its run is left out, and said so; with CI=true that is a failure.
+At the same time, one on each core; the second one's output follows the first one's. What meets no server
+(style, the command line's help, parsers, the wheel) is tested once, beside 18. Without PostgreSQL 15 its run
+is left out, and said so; with CI=true that is a failure.
 """
 
 from __future__ import annotations
@@ -22,8 +23,17 @@ def main(arguments: list[str]) -> int:
         runs = {}
         for major in MAJORS:
             if major == "18" or os.environ.get("CI") == "true" or (debian_bin(major) / "postgres").exists():
-                command = [sys.executable, "-m", "pytest", "--pg", major, *arguments]
-                output = None if major == MAJORS[0] else held_back
+                is_first = major == MAJORS[0]
+                command = [
+                    sys.executable,
+                    "-m",
+                    "pytest",
+                    "--pg",
+                    major,
+                    *([] if is_first else ["--again"]),
+                    *arguments,
+                ]
+                output = None if is_first else held_back
                 runs[major] = subprocess.Popen(command, stdout=output, stderr=output)
         codes = [run.wait() for run in runs.values()]
         held_back.seek(0)

@@ -40,12 +40,26 @@ for name in list(os.environ):  # tests choose their own database
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pg", default="18", choices=["15", "18"], help="major version of the server")
+    parser.addoption(
+        "--again", action="store_true", help="without the tests whose outcome no version of the server changes"
+    )
     parser.addoption("--seed", type=int, default=None, help="seed of the random tests; printed at the start")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.seed is None:
         config.option.seed = random.SystemRandom().randrange(2**32)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.again:
+        again = [item for item in items if _meets_the_server(item)]
+        config.hook.pytest_deselected(items=[item for item in items if not _meets_the_server(item)])
+        items[:] = again
+
+
+def _meets_the_server(item: pytest.Item) -> bool:
+    return "bin_dir" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("once")
 
 
 def pytest_report_header(config: pytest.Config) -> str:

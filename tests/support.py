@@ -30,10 +30,10 @@ class Cluster:
         self.admin_dsn = admin_dsn
         self.owner = owner
         self._databases: list[str] = []
+        self._conn: psycopg.Connection | None = None
 
     def create_owner(self) -> None:
-        with psycopg.connect(self.admin_dsn) as conn:
-            exists = conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [self.owner]).fetchone()
+        exists = self._connected().execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [self.owner]).fetchone()
         if not exists:
             self._run("CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION", self.owner)
 
@@ -51,6 +51,11 @@ class Cluster:
     def drop_everything(self) -> None:
         for name in list(self._databases):
             self.drop_database(name)
+        self.close()
+
+    def close(self) -> None:
+        if self._conn:
+            self._conn.close()
 
     def dsn(self, database: str, user: str | None = None) -> str:
         return make_conninfo(self.admin_dsn, dbname=database, user=user or self.owner)
@@ -60,9 +65,17 @@ class Cluster:
         return psycopg.connect(make_conninfo(self.admin_dsn, dbname=database), autocommit=True)
 
     def _run(self, statement: str, *names: str) -> None:
-        # a connection each time: some tests kill the server
-        with psycopg.connect(self.admin_dsn, autocommit=True) as conn:
-            conn.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+        self._connected().execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+    def _connected(self) -> psycopg.Connection:
+        """One connection for all statements, and another one after the server was killed."""
+        if self._conn:
+            try:
+                self._conn.execute("")
+            except psycopg.OperationalError:
+                self._conn = None
+        self._conn = self._conn or psycopg.connect(self.admin_dsn, autocommit=True)
+        return self._conn
 
 
 def dbperf(

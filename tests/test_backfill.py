@@ -610,6 +610,7 @@ def crashing(scratch: Path, bin_dir: Path | None) -> Iterator[tuple[Server, Clus
     cluster = Cluster(server.url("postgres"), OWNER)
     cluster.create_owner()
     yield server, cluster
+    cluster.close()
     server.stop()
 
 

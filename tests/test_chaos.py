@@ -79,6 +79,7 @@ def bench(scratch: Path, bin_dir: Path | None) -> Iterator[Bench]:
     with psycopg.connect(cluster.dsn(reference), autocommit=True) as conn:
         migrated = catalogue.dump(conn)
     yield Bench(server, cluster, template, original, migrated, rows)
+    cluster.close()
     server.stop()
 
 

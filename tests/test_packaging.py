@@ -45,6 +45,7 @@ def test_the_wheel_holds_the_sql_and_nothing_beside_the_package(wheel: Path) -> 
     assert "dbperf/py.typed" in names
 
 
+@pytest.mark.once
 def test_the_wheel_migrates_an_empty_server(wheel: Path, tmp_path: Path, empty_db: str) -> None:
     place = tmp_path / "environment"
     venv.create(place)

@@ -145,6 +145,7 @@ def crashing(scratch: Path, bin_dir: Path | None) -> Iterator[tuple[Server, Clus
         conn.execute("CREATE TABLE public.progress (writer integer PRIMARY KEY, n integer NOT NULL)")
         conn.execute("INSERT INTO public.progress VALUES (0, 0), (1, 0)")
     yield server, cluster
+    cluster.close()
     server.stop()
 
 

@@ -26,6 +26,7 @@ def logical(scratch: Path, bin_dir: Path | None) -> Iterator[Cluster]:
     made = Cluster(server.url("postgres"), "postgres")
     migrate(made.dsn(made.create_database("migrated")))
     yield made
+    made.close()
     server.stop()
 
 
