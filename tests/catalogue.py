@@ -6,6 +6,8 @@ from typing import Any
 
 import psycopg
 
+Catalogue = dict[str, list[tuple[Any, ...]]]
+
 _OURS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 
 _QUERIES = {
@@ -72,13 +74,13 @@ _QUERIES = {
 }
 
 
-def dump(conn: psycopg.Connection) -> dict[str, list[tuple[Any, ...]]]:
+def dump(conn: psycopg.Connection) -> Catalogue:
     """The whole catalogue as comparable rows."""
     with conn.transaction():
         conn.execute("SET LOCAL search_path = pg_catalog")  # names come out qualified
         return {name: sorted(conn.execute(query.encode()).fetchall(), key=repr) for name, query in _QUERIES.items()}
 
 
-def of_schema(dumped: dict[str, list[tuple[Any, ...]]], schema: str) -> list[tuple[Any, ...]]:
+def of_schema(dumped: Catalogue, schema: str) -> list[tuple[Any, ...]]:
     """The rows of a dump whose object lies in *schema*."""
     return [row for rows in dumped.values() for row in rows if str(row[0]).startswith(f"{schema}.") or row[0] == schema]

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -20,7 +21,8 @@ import pytest
 from dbperf import legacy
 from dbperf.migrations import migrate
 from dbperf.server import Server
-from tests.support import Cluster
+from tests import catalogue
+from tests.support import Cluster, rows_hash
 
 OWNER = "trading_owner"
 
@@ -136,6 +138,13 @@ def legacy_template(cluster: Cluster) -> str:
     with psycopg.connect(cluster.dsn(name), autocommit=True) as conn:
         legacy.create(conn, ticks=3000, instruments=8)
     return name
+
+
+@pytest.fixture(scope="session")
+def as_it_was(cluster: Cluster, legacy_template: str) -> tuple[catalogue.Catalogue, dict[str, tuple[Any, ...]]]:
+    """Catalogue and rows of what ``legacy_db`` is, and ``trading_db`` and ``upgraded_db`` were before they were migrated."""
+    with psycopg.connect(cluster.dsn(legacy_template), autocommit=True) as conn:
+        return catalogue.dump(conn), rows_hash(conn, legacy.TABLES)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -56,15 +57,15 @@ def test_each_migration_goes_up_down_and_up_with_rows(stairs: str, number: str) 
         assert rows_hash(conn, legacy.TABLES) == rows
 
 
-def test_rollback_of_everything_leaves_an_adopted_database_as_it_was(legacy_db: str) -> None:
-    with psycopg.connect(legacy_db, autocommit=True) as conn:
-        before, rows = catalogue.dump(conn), rows_hash(conn, legacy.TABLES)
-        assert migrate(legacy_db) == [m.id for m in files.migrations()]
+def test_rollback_of_everything_leaves_an_adopted_database_as_it_was(
+    upgraded_db: str, as_it_was: tuple[catalogue.Catalogue, dict[str, tuple[Any, ...]]]
+) -> None:
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        assert [(m.id, m.state) for m in status(conn).migrations] == [(m.id, "applied") for m in files.migrations()]
         assert catalogue.of_schema(catalogue.dump(conn), "dbperf")
-        rollback(legacy_db, to="0000")
+        assert rollback(upgraded_db, to="0000") == [m.id for m in reversed(files.migrations())]
         after = catalogue.dump(conn)
-        assert after == before
-        assert rows_hash(conn, legacy.TABLES) == rows
+        assert (after, rows_hash(conn, legacy.TABLES)) == as_it_was
         assert not any(str(row[0]).endswith(YOYO_TABLES) for row in after["relations"])
 
 
@@ -153,15 +154,14 @@ def _yoyo_list(dsn: str) -> dict[str, str]:
 
 
 @pytest.mark.skipif("DBPERF_TEST_DSN" in os.environ, reason="yoyo's URL form knows sockets and trust only")
-def test_stock_yoyo_agrees_with_every_kind_of_step(legacy_db: str) -> None:
-    for applied, number in enumerate(NUMBERS, 1):
-        if number not in ("0001", "0003", "0010", NUMBERS[-1]):
-            continue
-        migrate(legacy_db, to=number)
-        expected = {m.id: "A" if position < applied else "U" for position, m in enumerate(files.migrations())}
-        assert _yoyo_list(legacy_db) == expected
-    rollback(legacy_db, to="0003")
-    assert list(_yoyo_list(legacy_db).values()) == ["A"] * 3 + ["U"] * (len(NUMBERS) - 3)
+def test_stock_yoyo_agrees_with_every_kind_of_step(upgraded_db: str) -> None:
+    migrations = files.migrations()
+    for applied in (len(migrations), 3, 1):
+        rollback(upgraded_db, to=NUMBERS[applied - 1])
+        expected = {m.id: "A" if position < applied else "U" for position, m in enumerate(migrations)}
+        assert _yoyo_list(upgraded_db) == expected
+    migrate(upgraded_db, to="0003")
+    assert list(_yoyo_list(upgraded_db).values()) == ["A"] * 3 + ["U"] * (len(migrations) - 3)
 
 
 def test_status_writes_nothing(legacy_db: str) -> None:
@@ -264,15 +264,15 @@ def test_the_library_follows_the_code_and_drift_shows(trading_db: str) -> None:
         assert (names | views, "trading_indexes" in views) == (before, True)
 
 
-def test_a_routine_with_other_arguments_replaces_the_old_one(trading_db: str) -> None:
-    with psycopg.connect(trading_db, autocommit=True) as conn:
+def test_a_routine_with_other_arguments_replaces_the_old_one(upgraded_db: str) -> None:
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
         conn.execute("DROP FUNCTION dbperf.plain_index_columns(regclass)")
         conn.execute(
             "CREATE FUNCTION dbperf.plain_index_columns(text, text) RETURNS integer LANGUAGE sql AS 'SELECT 1'"
         )
         conn.execute("DROP FUNCTION dbperf.forget_trading_tables()")
         conn.execute("CREATE FUNCTION dbperf.forget_trading_tables() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
-        migrate(trading_db)
+        migrate(upgraded_db)
         query = "SELECT oid::regprocedure::text FROM pg_proc WHERE proname IN ('plain_index_columns', 'forget_trading_tables')"
         assert {r[0] for r in conn.execute(query.encode())} == {
             "dbperf.plain_index_columns(regclass)", "dbperf.forget_trading_tables()",
@@ -301,9 +301,9 @@ def test_a_running_migration_makes_others_wait_and_then_say_who(legacy_db: str) 
         raise AssertionError("two runs at once")
 
 
-def test_updates_of_instruments_become_heap_only(legacy_db: str) -> None:
-    def hot_updates() -> int:
-        with psycopg.connect(legacy_db, autocommit=True) as conn:
+def test_updates_of_instruments_become_heap_only(legacy_db: str, upgraded_db: str) -> None:
+    def hot_updates(dsn: str) -> int:
+        with psycopg.connect(dsn, autocommit=True) as conn:
             conn.execute("VACUUM FULL instruments")  # the row has room on its page, then
             query = "SELECT pg_stat_get_tuples_hot_updated('instruments'::regclass)"
             before = conn.execute(query.encode()).fetchone()
@@ -315,9 +315,8 @@ def test_updates_of_instruments_become_heap_only(legacy_db: str) -> None:
         assert after is not None
         return int(after[0] - before[0])
 
-    assert hot_updates() == 0
-    migrate(legacy_db)
-    assert hot_updates() == 20
+    assert hot_updates(legacy_db) == 0
+    assert hot_updates(upgraded_db) == 20
 
 
 def test_versions_out_of_range(legacy_db: str, monkeypatch: pytest.MonkeyPatch) -> None:
