@@ -111,12 +111,14 @@ class Traffic:
                     conn.execute("UPDATE instruments SET last_price = 1 WHERE id = %s", [rng.randrange(1, 9)])
                 with self._lock:
                     self.written += len(rows)
+                self.stop.wait(0.005)  # moderate: what all of them do without rest is to wait for a processor
 
     def _maintain(self) -> None:
         with psycopg.connect(make_conninfo(self.dsn, application_name="maintainer"), autocommit=True) as conn:
             conn.execute("SET client_min_messages = error")
             while not self.stop.is_set():
                 conn.execute("CALL dbperf.maintain('md')")
+                self.stop.wait(0.01)
 
     def _sample(self) -> None:
         with psycopg.connect(self.admin, autocommit=True) as conn:
