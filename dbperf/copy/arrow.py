@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dbperf.copy.catalog import Column
 from dbperf.copy.columnar import Field, Variable
@@ -147,5 +148,7 @@ def _texts(column: Column, array: pa.Array, nulls: Array | None) -> Variable | N
     if nulls is not None and lengths[nulls].any():  # bytes that belong to nobody
         return None
     if is_text and (data == 0).any():
+        return None
+    if column.length is not None and lengths.max(initial=0) > column.length < pc.max(pc.utf8_length(array)).as_py():
         return None
     return Variable(lengths, data, nulls)

@@ -36,7 +36,8 @@ WHERE c.oid = to_regclass(%(name)s)
 """
 
 # One row per column. What is sent as another type because its binary form is the same: domains as their base type;
-# enums and char(n) as text; arrays of these as arrays of those, whose elements then say the array's own type.
+# enums and char(n) as text; arrays of these as arrays of those, whose elements then say the array's own type. A domain
+# within an array is resolved as one around it is, to the modifier that counts.
 CATALOG = """
 WITH RECURSIVE target AS (SELECT to_regclass(%(name)s) AS relation),
 wanted AS (
@@ -45,30 +46,50 @@ wanted AS (
     WHERE a.attrelid = target.relation AND a.attnum > 0 AND NOT a.attisdropped
 ),
 resolved AS (
-    SELECT w.attnum, w.atttypid AS type, w.atttypmod AS modifier FROM wanted AS w
+    SELECT w.attnum, w.atttypid AS type, w.atttypmod AS modifier, NULL::oid AS element FROM wanted AS w
     UNION ALL
-    SELECT r.attnum, t.typbasetype, t.typtypmod FROM resolved AS r
-    JOIN pg_catalog.pg_type AS t ON t.oid = r.type AND t.typtype = 'd'
+    SELECT r.attnum, CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END,
+           CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE r.modifier END,
+           CASE t.typtype WHEN 'd' THEN r.element ELSE t.typelem END
+    FROM resolved AS r
+    JOIN pg_catalog.pg_type AS t ON t.oid = r.type
+    LEFT JOIN pg_catalog.pg_type AS e ON e.oid = t.typelem AND e.typarray = t.oid
+    WHERE t.typtype = 'd' OR (r.element IS NULL AND e.oid IS NOT NULL)
+),
+based AS (
+    SELECT r.* FROM resolved AS r JOIN pg_catalog.pg_type AS t ON t.oid = r.type AND t.typtype <> 'd'
 )
 SELECT format('%%I.%%I', n.nspname, c.relname), w.attname::text, w.attgenerated <> '', w.type_name,
-       CASE WHEN t.typtype = 'e' OR t.oid = 'bpchar'::regtype THEN 'text'::regtype
-            WHEN e.typtype = 'e' OR e.oid = 'bpchar'::regtype THEN 'text[]'::regtype
-            WHEN e.typtype = 'd' THEN (SELECT b.typarray FROM pg_catalog.pg_type AS b WHERE b.oid = e.typbasetype)
-            ELSE t.oid END::bigint,
+       CASE WHEN b.typtype <> 'e' AND b.oid <> 'bpchar'::regtype AND i.element IS NOT DISTINCT FROM i.type THEN t.oid
+            WHEN b.typtype <> 'e' AND b.oid <> 'bpchar'::regtype THEN b.typarray
+            WHEN i.element IS NULL THEN 'text'::regtype
+            ELSE 'text[]'::regtype END::bigint,
        t.typreceive <> 0,
        -- numeric_typmod_precision() and numeric_typmod_scale() of numeric.c
-       CASE WHEN 'numeric'::regtype IN (t.oid, e.oid) AND r.modifier >= 4 THEN ((r.modifier - 4) >> 16) & 65535 END,
-       CASE WHEN 'numeric'::regtype IN (t.oid, e.oid) AND r.modifier >= 4
-            THEN (((r.modifier - 4) & 2047) # 1024) - 1024 END,
+       CASE WHEN b.oid = 'numeric'::regtype AND m.modifier >= 4 THEN ((m.modifier - 4) >> 16) & 65535 END,
+       CASE WHEN b.oid = 'numeric'::regtype AND m.modifier >= 4 THEN (((m.modifier - 4) & 2047) # 1024) - 1024 END,
        w.attnotnull AND NOT w.atthasdef AND w.attidentity = '',
-       CASE WHEN e.typtype IN ('d', 'e') OR e.oid = 'bpchar'::regtype THEN e.oid::bigint END
+       CASE WHEN i.element <> i.type OR b.typtype = 'e' OR b.oid = 'bpchar'::regtype THEN i.element::bigint END,
+       CASE WHEN m.modifier < 0 THEN NULL
+            WHEN b.oid IN ('timestamp'::regtype, 'timestamptz'::regtype, 'time'::regtype, 'timetz'::regtype)
+            THEN (10 ^ (6 - m.modifier))::bigint
+            WHEN b.oid <> 'interval'::regtype THEN NULL
+            -- timestamp.h: bits 16 to 30 are the fields, of which the last one counts, the others its seconds' decimals
+            WHEN (m.modifier >> 16) & 4096 > 0 THEN (10 ^ (6 - least(m.modifier & 65535, 6)))::bigint
+            WHEN (m.modifier >> 16) & 2048 > 0 THEN 60000000
+            WHEN (m.modifier >> 16) & 1024 > 0 THEN 3600000000
+            WHEN (m.modifier >> 16) & 8 > 0 THEN 86400000000
+            ELSE 0 END,
+       CASE WHEN b.oid IN ('varchar'::regtype, 'bpchar'::regtype) AND m.modifier >= 4 THEN m.modifier - 4 END
 FROM target
 JOIN pg_catalog.pg_class AS c ON c.oid = target.relation
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 JOIN wanted AS w ON true
-JOIN resolved AS r ON r.attnum = w.attnum
-JOIN pg_catalog.pg_type AS t ON t.oid = r.type AND t.typtype <> 'd'
-LEFT JOIN pg_catalog.pg_type AS e ON e.oid = t.typelem AND e.typarray = t.oid
+JOIN based AS o ON o.attnum = w.attnum AND o.element IS NULL
+LEFT JOIN based AS i ON i.attnum = w.attnum AND i.element IS NOT NULL
+CROSS JOIN LATERAL (SELECT coalesce(i.type, o.type), coalesce(i.modifier, o.modifier)) AS m (base, modifier)
+JOIN pg_catalog.pg_type AS t ON t.oid = o.type
+JOIN pg_catalog.pg_type AS b ON b.oid = m.base
 ORDER BY w.attnum
 """
 
@@ -85,7 +106,9 @@ class Column(NamedTuple):
 
     *oid* is the type that is sent, *precision* and *scale* the digits and decimals that a ``numeric`` keeps (None:
     all), *required* that it may not be NULL and has no default, *element* the type that an array's elements say, if it
-    is not that of *oid*.
+    is not that of *oid*. *unit* are the microseconds that a time or interval is a multiple of (None: 1; 0: an interval
+    of months, which keeps none), *length* the characters of a text (None: any number). Of an array, these are its
+    elements'.
     """
 
     table: str
@@ -98,6 +121,8 @@ class Column(NamedTuple):
     scale: int | None
     required: bool
     element: int | None
+    unit: int | None
+    length: int | None
 
 
 class Known:

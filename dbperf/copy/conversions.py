@@ -35,12 +35,13 @@ Converter = Callable[[Any], Any]
 #: Integer types by OID: the struct code that has their range.
 INTEGERS = {21: "h", 23: "i", 20: "q"}
 
-BOOLEAN, REAL, DOUBLE, NUMERIC, DATE, TIME = 16, 700, 701, 1700, 1082, 1083
-TIMESTAMP, TIMESTAMPTZ = 1114, 1184
-BYTEA, TEXTS = 17, (19, 25, 1043)
+BOOLEAN, REAL, DOUBLE, NUMERIC, DATE = 16, 700, 701, 1700, 1082
+TIME, TIMETZ, TIMESTAMP, TIMESTAMPTZ, INTERVAL = 1083, 1266, 1114, 1184, 1186
+BYTEA, VARCHAR, TEXTS = 17, 1043, (19, 25, 1043)
 JSONB = 3802
 JSONS = (114, JSONB)
 _NUMBERS = (REAL, DOUBLE, NUMERIC)
+_TIMES = (TIME, TIMETZ, TIMESTAMP, TIMESTAMPTZ, INTERVAL)
 
 _ACCEPTED: dict[int, tuple[type, ...]] = {
     BOOLEAN: (bool,),
@@ -53,7 +54,7 @@ _ACCEPTED: dict[int, tuple[type, ...]] = {
     26: (int,),
     650: (IPv4Network, IPv6Network),
     869: (IPv4Address, IPv6Address),
-    1043: (str,),
+    VARCHAR: (str,),
     REAL: (float, int, Decimal),
     DOUBLE: (float, int, Decimal),
     NUMERIC: (Decimal, int, float),
@@ -61,8 +62,8 @@ _ACCEPTED: dict[int, tuple[type, ...]] = {
     TIME: (dt.time,),
     TIMESTAMP: (dt.datetime,),
     TIMESTAMPTZ: (dt.datetime,),
-    1186: (dt.timedelta,),
-    1266: (dt.time,),
+    TIMETZ: (dt.time,),
+    INTERVAL: (dt.timedelta,),
     2950: (UUID,),
     # not str: text that is JSON already, and a string that shall become JSON, look alike
     114: (dict, list, int, float, bool, Json, Jsonb),
@@ -130,12 +131,13 @@ def converter(column: Column, kind: type, policy: Policy) -> Converter | None:
         return None
     if oid in _NUMBERS:
         return _number_converter(column, kind, policy)
-    if oid in (TIMESTAMP, TIMESTAMPTZ):
-        return _time_converter(oid, kind, policy)
+    if oid in _TIMES:
+        return _time_converter(column, kind, policy)
+    if column.length is not None:
+        return _text_of_length(column, column.length)
     if issubclass(kind, memoryview):
         return bytes  # its length is in items
-    convert: Converter = _CONVERTERS.get(oid, as_is)
-    return convert
+    return _address if oid == 869 else as_is
 
 
 def _number_converter(column: Column, kind: type, policy: Policy) -> Converter:
@@ -157,12 +159,18 @@ def _number_converter(column: Column, kind: type, policy: Policy) -> Converter:
     return _chained(steps)
 
 
-def _time_converter(oid: int, kind: type, policy: Policy) -> Converter:
+def _time_converter(column: Column, kind: type, policy: Policy) -> Converter:
     steps: list[Converter] = []
-    if hasattr(kind, "nanosecond"):  # pandas.Timestamp
+    if hasattr(kind, "nanosecond") or hasattr(kind, "nanoseconds"):  # pandas.Timestamp, pandas.Timedelta
         steps.append(partial(_without_nanoseconds, policy=policy.nanoseconds))
-    if policy.naive_is_utc:
-        steps.append(_to_naive_utc if oid == TIMESTAMP else _to_aware_utc)
+    if column.oid == TIME:
+        steps.append(_without_time_zone)
+    elif column.oid == TIMETZ:
+        steps.append(_with_whole_offset)
+    elif policy.naive_is_utc and column.oid != INTERVAL:
+        steps.append(_to_naive_utc if column.oid == TIMESTAMP else _to_aware_utc)
+    if column.unit is not None and column.name not in policy.round:
+        steps.append(_time_of_unit(column, column.unit))
     return _chained(steps)
 
 
@@ -379,20 +387,79 @@ def _without_time_zone(value: dt.time) -> dt.time:
     return value
 
 
-_CONVERTERS: dict[int, Converter] = {TIME: _without_time_zone, 869: _address}
+def _with_whole_offset(value: dt.time) -> dt.time:
+    offset = value.utcoffset()
+    if offset is not None and offset.microseconds:
+        raise ValueError(f"{show(value)} has a time zone with a fraction of a second, which PostgreSQL does not store")
+    return value
 
 
-def _without_nanoseconds(value: Any, policy: Nanoseconds) -> dt.datetime:
-    if value.nanosecond != value.nanosecond:  # its NaT has NaN here
+def _without_nanoseconds(value: Any, policy: Nanoseconds) -> dt.datetime | dt.timedelta:
+    is_span = isinstance(value, dt.timedelta)
+    finer = value.nanoseconds if is_span else value.nanosecond
+    if finer != finer:  # its NaT has NaN here
         raise ValueError(f"{show(value)} is no time")
-    if value.nanosecond and policy == "error":
+    if finer and policy == "error":
         raise ValueError(
             f"{show(value)} has nanoseconds and PostgreSQL stores microseconds: pass nanoseconds='round' or 'truncate'"
         )
-    if value.nanosecond:
+    if finer:
         value = value.round("us") if policy == "round" else value.floor("us")
-    result: dt.datetime = value.to_pydatetime()
+    result: dt.datetime | dt.timedelta = value.to_pytimedelta() if is_span else value.to_pydatetime()
     return result
+
+
+def _time_of_unit(column: Column, unit: int) -> Converter:
+    """A time or interval that the server would not round."""
+    finer = _FINER.get(column.oid, _finer_time)
+
+    def convert(value: Any) -> Any:
+        if finer(value, unit):
+            raise too_fine(value, column)
+        return value
+
+    return convert
+
+
+def _finer_time(value: dt.time | dt.datetime, unit: int) -> int:
+    return value.microsecond % unit
+
+
+def _finer_instant(value: dt.datetime, unit: int) -> int:
+    offset = value.utcoffset()
+    return (value.microsecond - (offset.microseconds if offset else 0)) % unit
+
+
+def _finer_interval(value: dt.timedelta, unit: int) -> int:
+    microseconds = value // _MICROSECOND
+    return microseconds % unit if unit else microseconds
+
+
+_MICROSECOND = dt.timedelta(microseconds=1)
+
+#: By type, what is left of a value in its column's unit.
+_FINER: dict[int, Callable[[Any, int], int]] = {TIMESTAMPTZ: _finer_instant, INTERVAL: _finer_interval}
+
+
+def too_fine(value: Any, column: Column) -> ValueError:
+    """The error for a time that *column* would round."""
+    return ValueError(
+        f"{show(value)} is finer than type {column.type_name} keeps: round it, or pass round=[{column.name!r}]"
+    )
+
+
+def _text_of_length(column: Column, length: int) -> Converter:
+    """A text that the server would not cut; blanks at the end of a ``char(n)`` mean nothing."""
+    is_padded = column.oid != VARCHAR
+
+    def convert(value: str) -> str:
+        if len(value) > length and (not is_padded or len(value.rstrip(" ")) > length):
+            raise ValueError(
+                f"{show(value)} has {len(value)} characters and type {column.type_name} keeps {length}: shorten it"
+            )
+        return value
+
+    return convert
 
 
 def _to_naive_utc(value: dt.datetime) -> dt.datetime:

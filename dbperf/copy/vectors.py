@@ -18,7 +18,7 @@ from psycopg.abc import AdaptContext
 from dbperf.copy.blocks import Part
 from dbperf.copy.catalog import Column
 from dbperf.copy.columnar import Field, Fixed, Joiner, Variable
-from dbperf.copy.conversions import BOOLEAN, DATE, DOUBLE, INTEGERS, REAL, TIMESTAMP, TIMESTAMPTZ, show
+from dbperf.copy.conversions import BOOLEAN, DATE, DOUBLE, INTEGERS, REAL, TIMESTAMP, TIMESTAMPTZ, show, too_fine
 from dbperf.copy.options import Policy
 from dbperf.copy.values import Encoded, ValueEncoder
 from dbperf.errors import ColumnError, RowError
@@ -139,6 +139,7 @@ class FieldEncoder:
         self.column, self.policy = column, policy
         self._values = ValueEncoder(column, context, policy)
         self._scale = policy.scale.get(column.name)
+        self._unit = None if column.name in policy.round else column.unit
 
     def array(self, block: Array, nulls: Array | None, numbers: Sequence[int], *, is_utc: bool = False) -> Field:
         """*block*, of which *nulls* are NULL, of rows with these *numbers*.
@@ -168,6 +169,8 @@ class FieldEncoder:
             changed = changed & ~nulls
         if changed is not None and changed.any():
             raise self._refusal(numbers, block, changed)
+        if self._unit is not None:
+            self._check_unit(numbers, block, items, nulls)
         return Fixed(items, np.dtype(sent), nulls)
 
     def sequence(self, values: Sequence[Any], numbers: Sequence[int], nulls: Array | None = None) -> Field:
@@ -201,6 +204,15 @@ class FieldEncoder:
                 items[place] = round(float(items[place]), scale)
             lossy[:] = False
         return items, lossy
+
+    def _check_unit(self, numbers: Sequence[int], block: Array, items: Array, nulls: Array | None) -> None:
+        """Raise RowError for times, sent as *items*, that the server would round."""
+        finer = items % self._unit != 0
+        if nulls is not None:
+            finer &= ~nulls
+        if finer.any():
+            place = int(finer.argmax())
+            raise self._values.refusal(numbers[place], block[place], too_fine(block[place], self.column))
 
     def _refusal(self, numbers: Sequence[int], block: Array, changed: Array) -> RowError:
         place = int(changed.argmax())
