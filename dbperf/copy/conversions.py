@@ -411,34 +411,30 @@ def _without_nanoseconds(value: Any, policy: Nanoseconds) -> dt.datetime | dt.ti
 
 def _time_of_unit(column: Column, unit: int) -> Converter:
     """A time or interval that the server would not round."""
-    finer = _FINER.get(column.oid, _finer_time)
+    rest = _RESTS.get(column.oid, operator.attrgetter("microsecond"))
+    if not unit:  # nothing but months, of which Python's intervals have none
+        rest, unit = bool, 2
 
     def convert(value: Any) -> Any:
-        if finer(value, unit):
+        if rest(value) % unit:
             raise too_fine(value, column)
         return value
 
     return convert
 
 
-def _finer_time(value: dt.time | dt.datetime, unit: int) -> int:
-    return value.microsecond % unit
+def _rest_of_instant(value: dt.datetime) -> int:
+    if value.tzinfo is dt.UTC or (offset := value.utcoffset()) is None:
+        return value.microsecond
+    return value.microsecond - offset.microseconds
 
 
-def _finer_instant(value: dt.datetime, unit: int) -> int:
-    offset = value.utcoffset()
-    return (value.microsecond - (offset.microseconds if offset else 0)) % unit
+def _rest_of_interval(value: dt.timedelta) -> int:
+    return value.seconds * 1_000_000 + value.microseconds
 
 
-def _finer_interval(value: dt.timedelta, unit: int) -> int:
-    microseconds = value // _MICROSECOND
-    return microseconds % unit if unit else microseconds
-
-
-_MICROSECOND = dt.timedelta(microseconds=1)
-
-#: By type, what is left of a value in its column's unit.
-_FINER: dict[int, Callable[[Any, int], int]] = {TIMESTAMPTZ: _finer_instant, INTERVAL: _finer_interval}
+#: By type, the microseconds of a value that its column's unit may not divide.
+_RESTS: dict[int, Callable[[Any], int]] = {TIMESTAMPTZ: _rest_of_instant, INTERVAL: _rest_of_interval}
 
 
 def too_fine(value: Any, column: Column) -> ValueError:
@@ -450,10 +446,10 @@ def too_fine(value: Any, column: Column) -> ValueError:
 
 def _text_of_length(column: Column, length: int) -> Converter:
     """A text that the server would not cut; blanks at the end of a ``char(n)`` mean nothing."""
-    is_padded = column.oid != VARCHAR
+    measure: Callable[[str], int] = len if column.oid == VARCHAR else lambda value: len(value.rstrip(" "))
 
     def convert(value: str) -> str:
-        if len(value) > length and (not is_padded or len(value.rstrip(" ")) > length):
+        if len(value) > length and measure(value) > length:
             raise ValueError(
                 f"{show(value)} has {len(value)} characters and type {column.type_name} keeps {length}: shorten it"
             )

@@ -126,8 +126,9 @@ class ValueEncoder:
             return _Known(convert, lambda value: _checked_json(self.column.oid, dumper.dump(value)))
         if self.column.element is not None:
             return _Known(convert, lambda value: self._as_elements(dumper.dump(value)))
-        # a NaN that is NULL comes as None out of its converter
-        return _Known(convert, dumper.dump if convert is as_is else lambda value: _dumped(dumper, value))
+        if self.policy.nan_is_null and convert is not as_is:  # None may come out of it
+            return _Known(convert, lambda value: _dumped(dumper, value))
+        return _Known(convert, dumper.dump)
 
     def _as_elements(self, array: Encoded) -> Encoded:
         """An array of the base type as one of the column's own element type, whose binary form is the same."""

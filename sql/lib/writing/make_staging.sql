@@ -7,8 +7,12 @@ DECLARE
     v_name text;
     v_columns text;
 BEGIN
+    IF make_staging.columns && '{dbperf_row,dbperf_place}' THEN
+        RAISE EXCEPTION 'a staging table has columns of its own called dbperf_row and dbperf_place, and % has one, too', make_staging.relation
+            USING ERRCODE = 'duplicate_column', HINT = 'Rename it, or write without on_conflict and on_error.';
+    END IF;
     SELECT pg_catalog.string_agg(
-        pg_catalog.format('%I %s%s', a.attname, pg_catalog.format_type(dbperf.staged_type(a.atttypid), NULL),
+        pg_catalog.format('%I %s%s', a.attname, dbperf.staged_type(a.atttypid, a.atttypmod),
                           CASE WHEN l.collname IS NOT NULL THEN pg_catalog.format(' COLLATE %I.%I', n.nspname, l.collname) ELSE '' END),
         ', ' ORDER BY u.place
     ) INTO v_columns

@@ -38,6 +38,11 @@ BEGIN
         PERFORM dbperf.revive_met(settle_staging.relation, v_index, v_source);
     END IF;
 
+    IF settle_staging.max_errors IS NOT NULL AND pg_catalog.to_regclass('pg_temp.dbperf_settling') IS NOT NULL THEN
+        RAISE EXCEPTION 'this session has a temporary table dbperf_settling, a name that bad rows need'
+            USING ERRCODE = 'duplicate_table', HINT = 'DROP TABLE pg_temp.dbperf_settling;';
+    END IF;
+
     quarantined := 0;
     SELECT pg_catalog.string_agg(pg_catalog.format('%I.%I', n.nspname, k.conname), ', '),
            pg_catalog.string_agg(pg_catalog.format('%I.%I', n.nspname, k.conname), ', ') FILTER (WHERE k.condeferred)
