@@ -28,6 +28,7 @@ __all__ = [
     "PartitionError",
     "PoolerError",
     "RebuildError",
+    "RightsError",
     "RowError",
     "ServerError",
     "SettledError",
@@ -113,6 +114,10 @@ class RowError(DbperfError, psycopg.DataError):
         self.row, self.column, self.value, self.reason = row, column, value, reason
         where = f"row {row}" if column is None else f"row {row}, column {column}"
         super().__init__(f"{where}: {reason}")
+
+
+class RightsError(DbperfError, psycopg.errors.InsufficientPrivilege):
+    """The role may not do what the options ask for; SQLSTATE 42501. Nothing of the batch is stored."""
 
 
 class BadRowsError(DbperfError, psycopg.DataError):

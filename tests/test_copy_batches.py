@@ -9,9 +9,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import errors as pg_errors
 
 import dbperf
-from dbperf.errors import BatchError, MigrationError
+from dbperf.errors import BatchError, MigrationError, RightsError
 from dbperf.migrations.session import value
 from tests.support import Cluster, both_apis
 
@@ -170,6 +171,30 @@ def test_the_rights_of_docs_writing(upgraded: psycopg.Connection, cluster: Clust
             assert (result.inserted, result.quarantined) == (1, 2)
             ticks: Any = {"ensure_partitions": True, "touch_instruments": True, "batch_id": "t"}
             assert dbperf.copy_rows(conn, "market_data", _ticks(3), NAMES, **ticks).inserted == 3
+            conn.commit()
+            everything["batch_id"] = "c"
+            for right, holder in (
+                ("INSERT ON public.bar", "dbperf_test_writer"),
+                ("TEMPORARY ON DATABASE " + upgraded.info.dbname, "PUBLIC"),
+                ("USAGE ON SCHEMA dbperf", "dbperf_test_writer"),
+                ("INSERT ON dbperf.quarantine", "dbperf_test_writer"),
+                ("SELECT, INSERT, UPDATE ON dbperf.batch_ledger", "dbperf_test_writer"),
+            ):
+                upgraded.execute(f"REVOKE {right} FROM {holder}".encode())
+                with pytest.raises(pg_errors.InsufficientPrivilege, match="permission denied") as caught:
+                    dbperf.copy_rows(conn, "bar", rows, on_conflict="update", **everything)
+                assert isinstance(caught.value, RightsError)
+                assert "GRANT to role dbperf_test_writer" in str(caught.value)
+                assert right.replace("INSERT ON public", "SELECT, INSERT, UPDATE ON public") in str(caught.value)
+                conn.rollback()
+                upgraded.execute(f"GRANT {right} TO {holder}".encode())
+            assert dbperf.copy_rows(conn, "bar", rows[:1], on_conflict="update", **everything).updated == 1
+            conn.commit()
+            upgraded.execute("ALTER TABLE bar ENABLE ROW LEVEL SECURITY")
+            upgraded.execute("CREATE POLICY later ON bar USING (true) WITH CHECK (close > 5)")
+            with pytest.raises(pg_errors.InsufficientPrivilege) as caught:  # no GRANT would help
+                dbperf.copy_rows(conn, "bar", [{"at": T.date() + dt.timedelta(1), "close": 1}], on_conflict="ignore")
+            assert not isinstance(caught.value, RightsError)
     finally:
         with cluster.admin(upgraded.info.dbname) as admin:
             admin.execute("DROP OWNED BY dbperf_test_writer")

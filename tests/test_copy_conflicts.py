@@ -6,6 +6,7 @@ import datetime as dt
 import random
 import threading
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -16,7 +17,7 @@ import dbperf
 from dbperf.errors import ColumnError, UsageError
 from tests.support import both_apis
 
-T = dt.datetime(2026, 7, 1, 9, 30)
+T, SECOND = dt.datetime(2026, 7, 1, 9, 30), dt.timedelta(seconds=1)
 
 Copy = Callable[..., dbperf.CopyResult]
 
@@ -147,6 +148,76 @@ def test_partial_nullable_and_generated(upgraded_db: str) -> None:
         nulls = [(None, "buy", 1), (None, "buy", 2), ("x", "buy", 3), ("x", "buy", 4)]
         options["key"] = ["venue", "side"]
         assert _counts(dbperf.copy_rows(conn, "trade", nulls, ["venue", "side", "size"], **options)) == (4, 3, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "stored"),
+    [
+        ("timestamp(0)", [T, T + 0.4 * SECOND, T + 0.6 * SECOND, T + 1.5 * SECOND], [T, T + SECOND, T + 2 * SECOND]),
+        ("seconds", [T, T + 0.4 * SECOND, T + 0.6 * SECOND, T + 1.5 * SECOND], [T, T + SECOND, T + 2 * SECOND]),
+        ("interval hour", [dt.timedelta(hours=1), dt.timedelta(minutes=119)], [dt.timedelta(hours=1)]),
+        ("numeric(6,2)", [Decimal("1.00"), Decimal("1.004"), Decimal("1.006")], [Decimal("1.00"), Decimal("1.01")]),
+    ],
+)
+def test_keys_that_are_one_once_rounded(
+    upgraded_db: str, copy: Copy, kind: str, given: list[Any], stored: list[Any]
+) -> None:
+    """As the server rounds them, before duplicates are looked for and what is there is met."""
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("CREATE DOMAIN seconds AS timestamp(0)")
+        conn.execute(f"CREATE TABLE rounded (key {kind} PRIMARY KEY, place integer)".encode())
+        rows = list(zip(given, range(len(given)), strict=True))
+        for mode, counted in (("ignore", 0), ("update", 1)):
+            for others in ([], rows[:1]):
+                conn.execute("TRUNCATE rounded")
+                copy(upgraded_db, "rounded", others, on_conflict=mode)
+                result = copy(upgraded_db, "rounded", rows, on_conflict=mode, round=["key"])
+                found = conn.execute("SELECT key, place FROM rounded ORDER BY key").fetchall()
+                assert [key for key, _ in found] == stored
+                assert _counts(result)[:2] == (len(given), len(stored) - len(others))
+                assert found[0][1] == counted  # of those that are the first key
+
+
+def test_padded_keys(upgraded_db: str) -> None:
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE padded (key char(4) PRIMARY KEY, place integer)")
+        result = dbperf.copy_rows(conn, "padded", [("ab", 1), ("ab  ", 2), ("abcd", 3)], on_conflict="update")
+        assert _counts(result) == (3, 2, 0, 1)
+        assert conn.execute("SELECT * FROM padded ORDER BY key").fetchall() == [("ab  ", 2), ("abcd", 3)]
+
+
+@pytest.mark.parametrize(
+    ("definition", "words"),
+    [
+        ("CREATE TABLE odd (dbperf_row integer PRIMARY KEY, value integer)", r"called dbperf_row.*\n.*Rename it"),
+        ("CREATE TABLE odd (dbperf_place integer PRIMARY KEY, value integer)", r"called dbperf_row.*\n.*Rename it"),
+        (
+            "CREATE TABLE odd (key integer PRIMARY KEY, value integer); CREATE TEMPORARY TABLE dbperf_settling ()",
+            r"dbperf_settling.*\n.*DROP TABLE",
+        ),
+        (
+            "CREATE TABLE odd (key integer, value integer, deleted_at date); CREATE UNIQUE INDEX ON odd (key) WHERE deleted_at IS NULL",
+            r"lacks columns.*deleted_at\n.*\n.*NULL for deleted_at",
+        ),
+        (
+            "CREATE TABLE odd (key integer, value integer); CREATE UNIQUE INDEX ON odd (key) WHERE value > 0; CREATE UNIQUE INDEX ON odd (key) WHERE value < 5",
+            r"several unique indexes.*\n.*odd_key_idx, public.odd_key_idx1.*\n.*without WHERE",
+        ),
+    ],
+)
+def test_tables_that_cannot_be_settled(upgraded_db: str, definition: str, words: str) -> None:
+    """In words, with what to do."""
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute(definition.encode())
+        names = [
+            row[0]
+            for row in conn.execute(
+                "SELECT attname FROM pg_attribute WHERE attrelid = 'odd'::regclass AND attnum IN (1, 2)"
+            )
+        ]
+        with pytest.raises(psycopg.Error, match=words):
+            dbperf.copy_rows(conn, "odd", [(1, 1)], names, on_conflict="update", key=names[:1], on_error="quarantine")
+        assert conn.execute("SELECT FROM odd").rowcount == 0
 
 
 @pytest.mark.parametrize("hot", [True, False], ids=["hot", "not hot"])

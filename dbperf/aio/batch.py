@@ -16,6 +16,7 @@ from dbperf.copy.moments import Touched, hours_of, listed
 from dbperf.copy.options import CopyResult, Settings
 from dbperf.copy.progress import Meter
 from dbperf.copy.quarantine import INSERT, Quarantine
+from dbperf.copy.rights import rights_error
 from dbperf.errors import BatchError, ColumnError, MigrationError, PartitionBoundsError, RowError, own_error
 from dbperf.migrations.session import sibling
 from dbperf.partitions import ensure_hours
@@ -77,7 +78,7 @@ class Batch:
                 return await self._write_in_transaction(first)
             return CopyResult(0) if first is None else self._result(await self._store(first))
         except psycopg.Error as error:
-            raise own_error(error) from None
+            raise own_error(rights_error(error, self._settings, self._target, self._conn)) from None
         finally:
             if self._own_meter is not None:
                 self._own_meter.close()

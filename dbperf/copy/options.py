@@ -50,7 +50,9 @@ class Options(TypedDict, total=False):
             16,000 rows, each a batch in the ledger, so it needs a *batch_id*. Either way the same call with the same
             *batch_id* stores what is missing, once. *max_errors* then counts by piece.
         scale: decimals that a column keeps, by its name, where its type does not say: prices once ``numeric(12,4)``.
-        round: columns that are rounded, half-even, to their scale. A value with more decimals is refused otherwise.
+        round: columns that are rounded to what they keep; a finer value is refused otherwise. Numbers half-even, to their
+            scale; times and intervals by the server: half up, but half down of timestamps before 2000 and of negative
+            intervals, and what ``interval hour to minute`` and the like do not keep is cut off.
         nanoseconds: ``"error"`` (the default), ``"truncate"`` or ``"round"`` to PostgreSQL's microseconds.
         nan_is_null: store NULL for a NaN.
         naive_is_utc: take times without a time zone as UTC for ``timestamptz``, and turn those with one to UTC for

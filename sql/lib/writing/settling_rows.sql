@@ -20,7 +20,7 @@ BEGIN
         RAISE EXCEPTION 'the batch lacks columns that tell rows of % apart: %', settling_rows.relation, v_missing
             USING ERRCODE = 'invalid_column_reference',
                   DETAIL = pg_catalog.format('They are in the unique index %s.', settling_rows.index),
-                  HINT = 'Fill them, or name the key of another unique index.';
+                  HINT = 'Fill them with what the rows shall have there, such as NULL for deleted_at, or name the key of another unique index.';
     END IF;
 
     SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY u.place) AS columns,
