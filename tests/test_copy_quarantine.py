@@ -59,7 +59,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a key without its parent": ({"parent": 9}, "23503"),
     "no such label": ({"side": "hold"}, "22P02"),
     "the domain's check": ({"size": 0}, "23514"),
-    "too long": ({"note": "abcdef"}, "22001"),
+    "too long": ({"note": "abcdef"}, "22000"),
     "NULL": ({"at": None}, "23514"),
     "a check": ({"at": dt.date(2026, 1, 13)}, "23514"),
     "no partition": ({"at": dt.date(2031, 1, 1)}, "23514"),

@@ -50,7 +50,7 @@ class Options(TypedDict, total=False):
             16,000 rows, each a batch in the ledger, so it needs a *batch_id*. Either way the same call with the same
             *batch_id* stores what is missing, once. *max_errors* then counts by piece.
         scale: decimals that a column keeps, by its name, where its type does not say: prices once ``numeric(12,4)``.
-        round: columns that are rounded to what they keep; a finer value is refused otherwise. Numbers half-even, to their
+        round: columns that are rounded to what they keep; a finer value is refused otherwise. Numbers half-even, to the
             scale; times and intervals by the server: half up, but half down of timestamps before 2000 and of negative
             intervals, and what ``interval hour to minute`` and the like do not keep is cut off.
         nanoseconds: ``"error"`` (the default), ``"truncate"`` or ``"round"`` to PostgreSQL's microseconds.
