@@ -7,9 +7,8 @@ bytes, all big-endian. NumPy puts whole columns in their places.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +19,7 @@ _LONG = 64
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Fixed:
+class Fixed(NamedTuple):
     """Values of one width: *items* as they are here, *sent* the big-endian dtype that they are sent as."""
 
     items: Array
@@ -29,8 +27,7 @@ class Fixed:
     nulls: Array | None = None
 
 
-@dataclass(frozen=True)
-class Variable:
+class Variable(NamedTuple):
     """Values of any length: *data* holds them one after the other, NULLs with length 0."""
 
     lengths: Array
@@ -45,7 +42,7 @@ class Joiner:
     """Puts the fields of one block after the other together; what rows of one shape have in common is written once."""
 
     def __init__(self) -> None:
-        self._runs: dict[int, Array] = {}
+        self._runs: dict[int, _Run] = {}
 
     def join(self, fields: Sequence[Field]) -> Array:
         """Encoded rows as bytes, good until the next call.
@@ -67,21 +64,34 @@ class Joiner:
 
     def _run(self, place: int, run: Sequence[Field], count: int, fields: int) -> Array:
         """Fields whose rows have one shape: a structured array is their bytes; the first has the number of fields."""
-        shape: list[tuple[str, Any]] = [] if place else [("count", ">i2")]
         alike = [field for field in run if isinstance(field, Fixed)]
-        for number, field in enumerate(alike):
-            shape += [(f"length{number}", ">i4"), (f"value{number}", field.sent)]
-        rows = self._runs.get(place)
-        if rows is None or rows.dtype != np.dtype(shape) or len(rows) < count:
-            rows = self._runs[place] = np.empty(count, shape)
-            if not place:
-                rows["count"] = fields
-            for number, field in enumerate(alike):
-                rows[f"length{number}"] = field.sent.itemsize
-        rows = rows[:count]
-        for number, field in enumerate(alike):
-            rows[f"value{number}"] = field.items
-        return rows
+        sent = [field.sent for field in alike]
+        kept = self._runs.get(place)
+        if kept is None or kept.sent != sent or len(kept.rows) < count:
+            kept = self._runs[place] = _Run(sent, count, None if place else fields)
+        for values, field in zip(kept.values, alike, strict=True):
+            values[:count] = field.items
+        return kept.rows[:count]
+
+
+class _Run:
+    """Room for *count* rows of values next to each other, what goes before each written already.
+
+    Args:
+        sent: the dtype of each.
+        fields: the number of fields, if it goes before them.
+    """
+
+    def __init__(self, sent: Sequence[np.dtype[Any]], count: int, fields: int | None) -> None:
+        shape: list[tuple[str, Any]] = [] if fields is None else [("count", ">i2")]
+        for number, dtype in enumerate(sent):
+            shape += [(f"length{number}", ">i4"), (f"value{number}", dtype)]
+        self.sent, self.rows = sent, np.empty(count, shape)
+        if fields is not None:
+            self.rows["count"] = fields
+        for number, dtype in enumerate(sent):
+            self.rows[f"length{number}"] = dtype.itemsize
+        self.values = [self.rows[f"value{number}"] for number in range(len(sent))]
 
 
 def _scattered(parts: Sequence[Array | list[Field]], count: int) -> Array:

@@ -43,9 +43,11 @@ def feed(
         BaseException: what the first of them, *deal* or *look* raised; all have ended then.
     """
     queues: list[Queue[list[Item] | None]] = [Queue(_WAITING) for _ in conns]
+    running: list[Future[T]] = []
     with ThreadPoolExecutor(len(conns)) as threads:
-        running = [threads.submit(work, conn, _items(queue)) for conn, queue in zip(conns, queues, strict=True)]
         try:
+            for conn, queue in zip(conns, queues, strict=True):
+                running.append(threads.submit(work, conn, _items(queue)))
             for worker, item in deal:
                 _put(queues[worker], [item], running, look)
             for queue in queues:
@@ -55,6 +57,16 @@ def feed(
                     look()
             return [each.result() for each in running]
         finally:
+            _end(conns, queues, running)
+
+
+def _end(
+    conns: Sequence[psycopg.Connection[Any]], queues: Sequence[Queue[list[Item] | None]], running: Sequence[Future[Any]]
+) -> None:
+    """Stop all that run, and wait for them, even if the caller is interrupted again."""
+    interrupt: KeyboardInterrupt | None = None
+    while True:
+        try:
             for queue in queues:
                 _stop(queue)
             while pending := [each for each in running if not each.done()]:
@@ -62,6 +74,11 @@ def feed(
                     with suppress(psycopg.Error):  # it may wait for a lock that another one of them holds
                         conns[running.index(each)].cancel_safe()
                 wait(pending, _AGAIN)
+            break
+        except KeyboardInterrupt as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
 
 
 def _items(queue: Queue[list[Item] | None]) -> Iterator[Item]:

@@ -6,7 +6,6 @@ Nothing is changed on the way but by a `Policy` that the caller has named: what 
 
 from __future__ import annotations
 
-import marshal
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -19,7 +18,9 @@ from dbperf.copy.blocks import Part
 from dbperf.copy.catalog import Column
 from dbperf.copy.columnar import Field, Fixed, Joiner, Variable
 from dbperf.copy.conversions import BOOLEAN, DATE, DOUBLE, INTEGERS, REAL, TIMESTAMP, TIMESTAMPTZ, show, too_fine
+from dbperf.copy.marshalled import is_number, numbers
 from dbperf.copy.options import Policy
+from dbperf.copy.rows import Rows
 from dbperf.copy.values import Encoded, ValueEncoder
 from dbperf.errors import ColumnError, RowError
 
@@ -117,9 +118,26 @@ class VectorEncoder:
         fields: list[Field] = []
         if self._numbered:
             fields.append(Fixed(np.fromiter(part.numbers, np.int64, len(part)), np.dtype(">i8")))
-        for encoder, values in zip(self._encoders, part.columns(), strict=True):
+        columns = self._columns(part) if isinstance(part, Rows) else part.columns()
+        for encoder, values in zip(self._encoders, columns, strict=True):
             fields.append(self.field(encoder, values, part.numbers))
         return self._joiner.join(fields).data
+
+    def _columns(self, rows: Rows) -> Sequence[Any]:
+        """The columns of *rows*: those of numbers, all at once, as arrays."""
+        values, count = rows.flat(), len(self._encoders)
+        dtypes = tuple(map(FieldEncoder.number, self._encoders, values))
+        columns: list[Any] = [None if dtype else values[place::count] for place, dtype in enumerate(dtypes)]
+        if not any(dtypes):
+            return columns
+        nothing = [None] * len(rows)
+        for place, dtype in enumerate(dtypes):
+            if dtype is None:
+                values[place::count] = nothing
+        found = numbers(values, dtypes)
+        if found is None:
+            return rows.columns()
+        return [array if dtype else column for dtype, array, column in zip(dtypes, found, columns, strict=True)]
 
     def field(self, encoder: FieldEncoder, values: Any, numbers: Sequence[int]) -> Field:
         """The field of one column, of rows with these *numbers*."""
@@ -140,6 +158,10 @@ class FieldEncoder:
         self._values = ValueEncoder(column, context, policy)
         self._scale = policy.scale.get(column.name)
         self._unit = None if column.name in policy.round else column.unit
+        self._are_numbers = True  # until something else was among them
+        self._numbers = {
+            kind: dtype for kind, dtype in _PLAIN.items() if is_number(dtype) and (column.oid, dtype[0]) in _ENCODERS
+        }
 
     def array(self, block: Array, nulls: Array | None, numbers: Sequence[int], *, is_utc: bool = False) -> Field:
         """*block*, of which *nulls* are NULL, of rows with these *numbers*.
@@ -175,8 +197,21 @@ class FieldEncoder:
 
     def sequence(self, values: Sequence[Any], numbers: Sequence[int], nulls: Array | None = None) -> Field:
         """Python *values*, of which None, too, is NULL."""
-        block, missing = _array(values, self.column.oid) if nulls is None else (None, None)
+        block, missing = self._array(values) if nulls is None else (None, None)
         return self._one_by_one(values, numbers, nulls) if block is None else self.array(block, missing, numbers)
+
+    def number(self, value: Any) -> str | None:
+        """The dtype of *value* if it is a number that goes into the column, as all before it were."""
+        return self._numbers.get(type(value)) if self._are_numbers else None
+
+    def _array(self, values: Sequence[Any]) -> tuple[Array | None, Array | None]:
+        """*values* as an array, if NumPy has their type and encodes it, and which of them are NULL."""
+        dtype = self._numbers.get(type(next(iter(values), None)))
+        if dtype is not None and isinstance(values, (tuple, list)):
+            if (found := numbers(values, (dtype,))) is not None:
+                return found[0], None
+            self._are_numbers = False
+        return _array(values, self.column.oid)
 
     def _one_by_one(self, values: Sequence[Any], numbers: Sequence[int], nulls: Array | None) -> Field:
         if nulls is not None:
@@ -264,9 +299,8 @@ def _no_column(column: Column, values: Any) -> ColumnError:
 
 def _array(values: Sequence[Any], oid: int) -> tuple[Array | None, Array | None]:
     """*values* as an array, if NumPy has their type and encodes it, and which of them are NULL."""
-    dtype = _PLAIN.get(type(values[0])) if values else None
-    if dtype is not None and (oid, dtype[0]) in _ENCODERS and (alike := _alike(values, dtype)) is not None:
-        return alike, None
+    if type(next(iter(values), None)) not in (*_PLAIN, type(None)):
+        return None, None
     kinds = set(map(type, values))
     has_nulls = type(None) in kinds
     kinds.discard(type(None))
@@ -282,34 +316,7 @@ def _array(values: Sequence[Any], oid: int) -> tuple[Array | None, Array | None]
         return None, None  # an int beyond 64 bits
 
 
-def _alike(values: Sequence[Any], dtype: str) -> Array | None:
-    """*values* that are all floats, or all ints of 32 bits, as an array; None if they are not, or that is not known.
-
-    Marshalled, each is a letter for its exact type and its bytes: one pass in C both looks at the types, which
-    `numpy.array` does not, and gets at the numbers.
-    """
-    record = _MARSHALLED.get(dtype)
-    if record is None or not isinstance(values, (tuple, list)):
-        return None
-    letter, kind = record
-    try:
-        data = marshal.dumps(values, 2)
-    except ValueError:
-        return None  # one of them is something else
-    if len(data) != 5 + len(values) * kind.itemsize:
-        return None
-    records = np.frombuffer(data, kind, offset=5)
-    return records["value"] if (records["letter"] == letter).all() else None
-
-
 _PLAIN: dict[type, str] = {int: "i8", float: "f8", bool: "b1"}
-
-#: By dtype: the letter of the type, and what is marshalled of each value, if this Python does so.
-_MARSHALLED = {
-    dtype: (letter[0], np.dtype([("letter", "u1"), ("value", stored)]))
-    for dtype, letter, stored, example in (("f8", b"g", "<f8", (1.5, -2.0)), ("i8", b"i", "<i4", (1, -(2**31))))
-    if marshal.dumps(example, 2) == b"(\2\0\0\0" + b"".join(letter + np.array(e, stored).tobytes() for e in example)
-}
 
 
 def _objects(block: Array) -> Sequence[Any]:
@@ -342,13 +349,15 @@ def _as_they_are(block: Array) -> Sent:
     return block, None
 
 
-def _integers(smallest: int, largest: int) -> Callable[[Array], Sent]:
+def _integers(width: int) -> Callable[[Array], Sent]:
+    limit = 1 << (8 * width - 1)
+
     def encode(block: Array) -> Sent:
-        info = np.iinfo(block.dtype)
-        is_narrow = info.min >= smallest and info.max <= largest
-        if is_narrow or (block.min() >= smallest and block.max() <= largest):
+        if block.dtype.itemsize + (block.dtype.kind == "u") <= width:
             return block, None
-        return block, (block < smallest) | (block > largest)
+        if block.min() >= -limit and block.max() < limit:
+            return block, None
+        return block, (block < -limit) | (block >= limit)
 
     return encode
 
@@ -406,6 +415,5 @@ _ENCODERS: dict[tuple[int, str], tuple[Callable[[Array], Sent], str]] = {
     (DATE, "M"): (_dates, ">i4"),
 }
 for _oid, _code in INTEGERS.items():
-    _limit = 1 << (8 * struct.calcsize("=" + _code) - 1)
     for _kind in "iu":
-        _ENCODERS[_oid, _kind] = _integers(-_limit, _limit - 1), ">" + _code
+        _ENCODERS[_oid, _kind] = _integers(struct.calcsize("=" + _code)), ">" + _code
