@@ -433,6 +433,23 @@ def test_ddl_between_two_calls(conn: psycopg.Connection, ddl: str, stored: Any) 
     assert type(found[-1]) is type(stored)
 
 
+def test_ddl_twice_in_one_transaction(conn: psycopg.Connection) -> None:
+    conn.execute("CREATE TABLE k (v integer)")
+    stored: list[Any] = []
+    for ddl in ("ALTER v TYPE bigint", "ALTER v TYPE real", "RENAME v TO w", "ALTER w TYPE numeric(9,2)"):
+        dbperf.copy_rows(conn, "k", [(1,)])
+        conn.execute(f"ALTER TABLE k {ddl}".encode())
+        dbperf.copy_rows(conn, "k", [(1,)])
+        stored = conn.execute("SELECT * FROM k").fetchall()
+        assert {value for (value,) in stored} == {1}
+    conn.execute("ALTER TABLE k RENAME TO j")
+    conn.execute("CREATE TABLE k (w numeric(9,2))")
+    dbperf.copy_rows(conn, "k", [(2,)])
+    assert conn.execute("SELECT * FROM k").fetchall() == [(2,)]
+    dbperf.copy_rows(conn, "j", [(1,)])
+    assert len(conn.execute("SELECT * FROM j").fetchall()) == len(stored) + 1
+
+
 def test_what_is_known_is_not_asked_again(conn: psycopg.Connection) -> None:
     conn.execute("CREATE TABLE k (v integer)")
     dbperf.copy_rows(conn, "k", [(1,)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import random
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -152,7 +153,7 @@ def test_each_goes_on_where_it_stopped(numbers: psycopg.Connection, upgraded_db:
     assert caught.value.row == 95_001
     assert 0 < _stored(numbers)[0] < 95_000
     for way in ({"parallel": 3, **EACH}, {"parallel": 2, "batch_id": "b"}, {"batch_id": "b"}):
-        with pytest.raises(BatchError, match="stored in part"):
+        with pytest.raises(BatchError, match="and not ended"):
             copy(upgraded_db, "copy_rows", "number", rows, **way)
     result = copy(upgraded_db, "copy_rows", "number", rows, parallel=2, **EACH)
     assert (result.inserted, result.duplicate_batch) == (100_000, False)
@@ -176,6 +177,66 @@ def test_a_hash_of_ones_own(numbers: psycopg.Connection, upgraded_db: str, copy:
     with pytest.raises(BatchError):
         copy(upgraded_db, "copy_rows", "number", _rows(), parallel=3, batch_id="b", content_hash="other")
     assert _stored(numbers) == ALL
+
+
+@pytest.mark.parametrize("options", [{}, {"content_hash": "h"}], ids=["hashed", "a hash of ones own"])
+def test_a_crash_between_two_commits(
+    numbers: psycopg.Connection, upgraded_db: str, copy: Copy, options: dict[str, Any]
+) -> None:
+    """As it leaves them: the last connection's rows and piece are stored, the batch has not ended."""
+    copy(upgraded_db, "copy_rows", "number", _rows(), parallel=3, batch_id="b", **options)
+    with numbers.transaction():
+        numbers.execute(
+            "DELETE FROM number WHERE xmin IN (SELECT xmin FROM dbperf.batch_ledger WHERE batch_id IN ('b / 1 of 3', 'b / 2 of 3'))"
+        )
+        numbers.execute("DELETE FROM dbperf.batch_ledger WHERE batch_id IN ('b / 1 of 3', 'b / 2 of 3')")
+        numbers.execute(
+            "UPDATE dbperf.batch_ledger SET content_hash = '3 connections, commit together', rows = NULL,"
+            " inserted = NULL, updated = NULL, ignored = NULL, quarantined = NULL WHERE batch_id = 'b'"
+        )
+        assert 0 < _stored(numbers)[0] < COUNT / 2
+    result = copy(upgraded_db, "copy_rows", "number", _rows(), parallel=3, batch_id="b", **options)
+    assert (result.inserted, result.duplicate_batch) == (COUNT, False)
+    assert _stored(numbers) == ALL
+
+
+@pytest.mark.parametrize("commit", ["together", "each"])
+@pytest.mark.parametrize("count", [100, COUNT + 100, 3 * COUNT])
+def test_other_content(numbers: psycopg.Connection, upgraded_db: str, copy: Copy, commit: str, count: int) -> None:
+    """Of which the pieces that were stored may be a part."""
+    options: dict[str, Any] = {"parallel": 2, "commit": commit, "batch_id": "b"}
+    copy(upgraded_db, "copy_rows", "number", _rows(), **options)
+    with pytest.raises(BatchError, match="other content"):
+        copy(upgraded_db, "copy_rows", "number", ((n, T) for n in range(count)), **options)
+    assert _stored(numbers) == ALL
+
+
+def test_an_idle_session_is_not_ended(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    """While it waits for the others, whatever the role's timeout."""
+    numbers.execute(
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END'"
+    )
+    numbers.execute("CREATE TRIGGER wait AFTER INSERT ON number FOR EACH ROW WHEN (new.n = 0) EXECUTE FUNCTION wait()")
+    dsn = f"{upgraded_db} options='-c idle_in_transaction_session_timeout=200ms -c default_transaction_isolation=serializable'"
+    copy(dsn, "copy_rows", "number", _rows(), parallel=3)
+    assert _stored(numbers) == ALL
+
+
+@pytest.mark.parametrize("commit", ["together", "each"])
+def test_two_batches_with_the_same_keys(numbers: psycopg.Connection, upgraded_db: str, copy: Copy, commit: str) -> None:
+    numbers.execute("INSERT INTO number SELECT n, 'epoch' FROM generate_series(0, 50000) AS n")
+    results: list[dbperf.CopyResult] = []
+
+    def call(name: str) -> None:
+        options: dict[str, Any] = {"on_conflict": "update", "commit": commit, "batch_id": name}
+        results.append(copy(upgraded_db, "copy_rows", "number", _rows(), parallel=3, **options))
+
+    threads = [threading.Thread(target=call, args=(name,)) for name in ("a", "b", "c")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [result.updated for result in results] == [COUNT] * 3
 
 
 @pytest.mark.parametrize("commit", ["together", "each"])
@@ -240,6 +301,48 @@ def test_a_cancelled_task(numbers: psycopg.Connection, upgraded_db: str) -> None
 
     asyncio.run(run())
     assert _stored(numbers) == NOTHING
+
+
+def _raise_interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_interrupted_at_any_moment(numbers: psycopg.Connection, upgraded_db: str, rng: random.Random) -> None:
+    """All or nothing, and no session is left in a transaction."""
+    rows = [(n, T) for n in range(12_000)]
+    before = signal.signal(signal.SIGALRM, _raise_interrupt)
+    try:
+        with ConnectionPool(f"{upgraded_db} application_name=parallel", min_size=3, open=True) as pool:
+            for _ in range(60):
+                numbers.execute("TRUNCATE number")
+                with suppress(KeyboardInterrupt):
+                    signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.08), rng.choice([0, 0.002]))
+                    try:
+                        dbperf.copy_rows(pool, "number", rows, parallel=3)
+                    finally:
+                        signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                while numbers.execute(f"SELECT {WRITERS}".encode()).rowcount:
+                    pass
+                assert _stored(numbers)[0] in (0, 12_000)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_cancelled_at_any_moment(numbers: psycopg.Connection, upgraded_db: str, rng: random.Random) -> None:
+    rows = [(n, T) for n in range(12_000)]
+
+    async def run() -> None:
+        async with AsyncConnectionPool(f"{upgraded_db} application_name=parallel", min_size=3, open=False) as pool:
+            for _ in range(100):
+                numbers.execute("TRUNCATE number")
+                task = asyncio.create_task(dbperf.aio.copy_rows(pool, "number", rows, parallel=3))
+                await asyncio.wait([task], timeout=rng.uniform(0.001, 0.08))
+                task.cancel()
+                await asyncio.wait([task])
+                assert _stored(numbers)[0] in (0, 12_000)
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("on_conflict", ["ignore", "update"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import psycopg
@@ -38,14 +39,30 @@ async def afeed(
     running = [asyncio.ensure_future(work(conn, _items(queue))) for conn, queue in zip(conns, queues, strict=True)]
     try:
         async for worker, item in deal:
-            await _done([asyncio.ensure_future(queues[worker].put([item]))], running, look)
-        ending = [asyncio.ensure_future(queue.put([])) for queue in queues]
-        await _done([*ending, *running], running, look)
+            await _done(queues[worker].put([item]), running[worker], running, look)
+        for worker, queue in enumerate(queues):
+            await _done(queue.put([]), running[worker], running, look)
+        for each in running:
+            await _done(each, each, running, look)
         return [each.result() for each in running]
     finally:
         for each in running:
             each.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def afinish(stack: AsyncExitStack) -> None:
+    """Leave all contexts of *stack*: a task that is cancelled meanwhile, is when that is done."""
+    ending = asyncio.ensure_future(stack.pop_all().aclose())
+    cancelled: asyncio.CancelledError | None = None
+    while not ending.done():
+        try:
+            await asyncio.wait([ending])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    ending.result()
+    if cancelled is not None:
+        raise cancelled
 
 
 async def _items(queue: asyncio.Queue[list[Item]]) -> AsyncIterator[Item]:
@@ -54,23 +71,23 @@ async def _items(queue: asyncio.Queue[list[Item]]) -> AsyncIterator[Item]:
 
 
 async def _done(
-    wanted: Sequence[asyncio.Future[Any]],
+    wanted: Awaitable[Any],
+    worker: asyncio.Future[Any],
     running: Sequence[asyncio.Future[Any]],
     look: Callable[[], None] | None,
 ) -> None:
-    """Wait until all *wanted* are done, and raise what one of *running* raised."""
+    """Wait until *wanted* is done, or *worker*, who then needs no more; raise what one of *running* raised."""
+    waited = asyncio.ensure_future(wanted)
     try:
         while True:
             for each in running:
                 if each.done():
                     each.result()
-            pending = [each for each in wanted if not each.done()]
-            if not pending:
+            if waited.done() or worker.done():
                 return
-            waiting = {*pending, *(each for each in running if not each.done())}
+            waiting = {waited, *(each for each in running if not each.done())}
             moved, _ = await asyncio.wait(waiting, timeout=_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
             if not moved and look is not None:
                 await asyncio.to_thread(look)
     finally:
-        for each in wanted:
-            each.cancel()
+        waited.cancel()

@@ -12,7 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from dbperf.aio.batch import Batch as AsyncBatch
 from dbperf.aio.batch import ask as aask
-from dbperf.aio.feed import afeed
+from dbperf.aio.feed import afeed, afinish
 from dbperf.aio.iterate import atake
 from dbperf.copy.blocks import BlockEncoder, Part
 from dbperf.copy.catalog import Column
@@ -27,6 +27,12 @@ Encoders = Callable[[psycopg.AsyncConnection[Any]], BlockEncoder]
 _PIECE_ROWS = 16_384
 
 _SPLIT = "SELECT * FROM dbperf.split_batch(%s, %s, %s)"
+
+# First in each transaction of a batch that ends together: what could make a COMMIT fail after another one.
+_STEADY = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 0"
+
+# Two such batches into one table could wait for each other by way of their clients, which no server sees.
+_ALONE = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('dbperf parallel ' || %s, 0))"
 
 _END = "SELECT dbperf.end_batch(%s, %s, %s, %s, %s, %s)"
 
@@ -51,6 +57,7 @@ class Parallel:
         self._target = columns[0].table
         self._conns: list[psycopg.AsyncConnection[Any]] = []
         self._meter = Meter(settings.progress, self._conns)
+        self._is_stored = False  # all of it: then nothing may be stored
         self._split = f"{settings.parallel} connections, commit {settings.commit}"
 
     async def write(self, parts: Iterator[Part] | AsyncIterator[Part]) -> CopyResult:
@@ -66,10 +73,13 @@ class Parallel:
                 stored = await self._begin()
                 if stored is not None and self._settings.content_hash is not None:
                     return stored
+                self._is_stored = stored is not None
                 deal = self._deal(parts, await self._router())
                 write = self._write_each if self._settings.commit == "each" else self._write_together
                 result = total(await write(deal), self._meter.seconds)
-                return replace(result, duplicate_batch=True) if stored is not None else result
+                if stored is not None and not (result.duplicate_batch and result.rows == stored.rows):
+                    raise self._other()
+                return result
         except psycopg.Error as error:
             raise own_error(error) from None
         finally:
@@ -91,12 +101,15 @@ class Parallel:
         if stored is None:
             return None
         if stored[0] != (asked.content_hash or self._split):
-            raise BatchError(
-                f"batch {asked.batch_id} was stored before, with other content or another parallel or commit: call it "
-                "as it was called then, or give this one another id"
-            )
+            raise self._other()
         inserted, updated, ignored, quarantined = stored[1:]
         return CopyResult(sum(stored[1:]), 0, self._meter.seconds, inserted, updated, ignored, quarantined, True)
+
+    def _other(self) -> BatchError:
+        return BatchError(
+            f"batch {self._settings.batch_id} was stored before, with other content, parallel or commit: call it as it "
+            "was called then, or give this one another id"
+        )
 
     async def _end(self, results: Sequence[CopyResult]) -> None:
         asked, whole = self._settings, total(results)
@@ -114,19 +127,22 @@ class Parallel:
     # -- together, or each -----------------------------------------------------------------
 
     async def _write_together(self, deal: AsyncIterator[tuple[int, Part]]) -> list[CopyResult]:
-        async with AsyncExitStack() as stack:  # ends the last one first: if its COMMIT fails, nobody commits
+        async with AsyncExitStack() as stack:
             for conn in self._conns:
-                await stack.enter_async_context(conn.transaction())
+                await stack.enter_async_context(conn.transaction(force_rollback=self._is_stored))
+                await conn.execute(_STEADY)
+            await aask(self._conns[0], _ALONE, self._target)
             watch = stack.enter_context(Watch([await _pid(conn) for conn in self._conns], self._conns[0]))
             results = await afeed(self._conns, self._write_part, deal, watch.look)
             self._check_bad_rows(results)
             await self._end(results)
+            for conn in self._conns:  # what fails, or is not there any more, is to fail before anybody commits
+                await conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            await afinish(stack)  # ends the last one first: if its COMMIT fails, nobody commits
             return results
 
     async def _write_part(self, conn: psycopg.AsyncConnection[Any], parts: AsyncIterator[Part]) -> CopyResult:
-        result = await self._batch(conn).write(parts)
-        await conn.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what fails is to fail before anybody commits
-        return result
+        return await self._batch(conn).write(parts)
 
     def _check_bad_rows(self, results: Sequence[CopyResult]) -> None:
         bad, most = sum(result.quarantined for result in results), self._settings.max_errors
@@ -148,7 +164,8 @@ class Parallel:
     ) -> list[CopyResult]:
         results: list[CopyResult] = []
         async for parts in pieces:
-            results.append(await self._batch(conn, f", {len(results) + 1}").write(iter(parts)))
+            async with conn.transaction(force_rollback=self._is_stored):
+                results.append(await self._batch(conn, f", {len(results) + 1}").write(iter(parts)))
         return results
 
     # -- who gets what ---------------------------------------------------------------------

@@ -23,11 +23,12 @@ _Connection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 #: What binary COPY begins and ends with.
 HEADER, TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 
-# A table's OID, and what is another after any DDL on it: of a row, the transaction that wrote it.
+# A table's OID, and what is another after any DDL on it: of its rows, the transaction that wrote each, and where: twice
+# in one transaction is in two places.
 VERSION = """
 SELECT c.oid::bigint,
-       ARRAY[n.xmin::text, c.xmin::text] || ARRAY(
-           SELECT a.xmin::text FROM pg_catalog.pg_attribute AS a
+       ARRAY[n.xmin || ' ' || n.ctid, c.xmin || ' ' || c.ctid] || ARRAY(
+           SELECT a.xmin || ' ' || a.ctid FROM pg_catalog.pg_attribute AS a
            WHERE a.attrelid = c.oid AND a.attnum > 0 ORDER BY a.attnum
        )
 FROM pg_catalog.pg_class AS c

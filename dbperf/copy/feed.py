@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from queue import Empty, Full, Queue
 from typing import Any, TypeVar
 
@@ -49,9 +49,9 @@ def feed(
             for conn, queue in zip(conns, queues, strict=True):
                 running.append(threads.submit(work, conn, _items(queue)))
             for worker, item in deal:
-                _put(queues[worker], [item], running, look)
-            for queue in queues:
-                _put(queue, [], running, look)
+                _put(queues[worker], [item], worker, running, look)
+            for worker, queue in enumerate(queues):
+                _put(queue, [], worker, running, look)
             while pending := _pending(running):
                 if not wait(pending, _PATIENCE, FIRST_COMPLETED).done and look is not None:
                     look()
@@ -81,6 +81,21 @@ def _end(
         raise interrupt
 
 
+def finish(stack: ExitStack) -> None:
+    """Leave all contexts of *stack*; an interrupt meanwhile waits until that is done."""
+    interrupt: KeyboardInterrupt | None = None
+    with ThreadPoolExecutor(1) as threads:
+        ending = threads.submit(stack.pop_all().close)
+        while not ending.done():
+            try:
+                wait([ending])
+            except KeyboardInterrupt as error:
+                interrupt = error
+    ending.result()
+    if interrupt is not None:
+        raise interrupt
+
+
 def _items(queue: Queue[list[Item] | None]) -> Iterator[Item]:
     while items := queue.get():
         yield items[0]
@@ -97,10 +112,13 @@ def _pending(running: Sequence[Future[Any]]) -> list[Future[Any]]:
 
 
 def _put(
-    queue: Queue[list[Item] | None], items: list[Item], running: Sequence[Future[Any]], look: Callable[[], None] | None
+    queue: Queue[list[Item] | None],
+    items: list[Item],
+    worker: int,
+    running: Sequence[Future[Any]],
+    look: Callable[[], None] | None,
 ) -> None:
-    while True:
-        _pending(running)
+    while running[worker] in _pending(running):  # one that has ended needs no more
         try:
             queue.put(items, timeout=_PATIENCE)
             return

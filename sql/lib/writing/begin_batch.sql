@@ -22,8 +22,8 @@ BEGIN
             USING ERRCODE = 'DP007', DETAIL = pg_catalog.format('It was for %s, and now for %s.', v_stored.target, v_target),
                   HINT = 'Give this batch another id.';
     ELSIF v_stored.rows IS NULL AND v_stored.content_hash IS NOT NULL THEN
-        RAISE EXCEPTION 'batch % is stored in part', begin_batch.batch_id
-            USING ERRCODE = 'DP007', DETAIL = pg_catalog.format('It was begun in pieces, with %s.', v_stored.content_hash), HINT = 'Write it in the same way as then.';
+        RAISE EXCEPTION 'batch % was begun in pieces and not ended', begin_batch.batch_id
+            USING ERRCODE = 'DP007', DETAIL = pg_catalog.format('It was begun with %s.', v_stored.content_hash), HINT = 'Write it in the same way as then, or DELETE its row from dbperf.batch_ledger if no piece of it is there.';
     ELSIF v_stored.rows IS NULL THEN
         RAISE EXCEPTION 'batch % was begun and not ended', begin_batch.batch_id
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Call dbperf.end_batch() in the transaction that begins it; if one was committed without, DELETE it from dbperf.batch_ledger when you know what it stored.';

@@ -21,9 +21,9 @@ BEGIN
             USING ERRCODE = 'DP007', DETAIL = pg_catalog.format('It was for %s, and now for %s.', v_stored.target, v_target),
                   HINT = 'Give this batch another id.';
     ELSIF v_stored.rows IS NULL AND v_stored.content_hash IS DISTINCT FROM split_batch.pieces THEN
-        RAISE EXCEPTION 'batch % is stored in part', split_batch.batch_id
-            USING ERRCODE = 'DP007', DETAIL = pg_catalog.format('It was begun in pieces, with %s, and now with %s.', v_stored.content_hash, split_batch.pieces),
-                  HINT = 'Write it in the same way as then.';
+        RAISE EXCEPTION 'batch % was begun in other pieces and not ended', split_batch.batch_id
+            USING ERRCODE = 'DP007', DETAIL = pg_catalog.format('It was begun with %s, and now with %s.', v_stored.content_hash, split_batch.pieces),
+                  HINT = 'Write it in the same way as then, or DELETE its row from dbperf.batch_ledger if no piece of it is there.';
     ELSIF v_stored.rows IS NOT NULL THEN
         RETURN QUERY SELECT v_stored.content_hash, v_stored.inserted, v_stored.updated, v_stored.ignored, v_stored.quarantined;
     END IF;
