@@ -214,10 +214,10 @@ def test_other_content(numbers: psycopg.Connection, upgraded_db: str, copy: Copy
 def test_an_idle_session_is_not_ended(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
     """While it waits for the others, whatever the role's timeout."""
     numbers.execute(
-        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END'"
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2.5); RETURN NULL; END'"
     )
     numbers.execute("CREATE TRIGGER wait AFTER INSERT ON number FOR EACH ROW WHEN (new.n = 0) EXECUTE FUNCTION wait()")
-    dsn = f"{upgraded_db} options='-c idle_in_transaction_session_timeout=200ms -c default_transaction_isolation=serializable'"
+    dsn = f"{upgraded_db} options='-c idle_in_transaction_session_timeout=1s -c default_transaction_isolation=serializable'"
     copy(dsn, "copy_rows", "number", _rows(), parallel=3)
     assert _stored(numbers) == ALL
 
@@ -315,8 +315,8 @@ def test_interrupted_at_any_moment(numbers: psycopg.Connection, upgraded_db: str
         with ConnectionPool(f"{upgraded_db} application_name=parallel", min_size=3, open=True) as pool:
             for _ in range(60):
                 numbers.execute("TRUNCATE number")
-                with suppress(KeyboardInterrupt):
-                    signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.08), rng.choice([0, 0.002]))
+                with suppress(KeyboardInterrupt, psycopg.Error):  # psycopg may close what it was interrupted in
+                    signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.08))
                     try:
                         dbperf.copy_rows(pool, "number", rows, parallel=3)
                     finally:
