@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import random
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -301,32 +300,6 @@ def test_a_cancelled_task(numbers: psycopg.Connection, upgraded_db: str) -> None
 
     asyncio.run(run())
     assert _stored(numbers) == NOTHING
-
-
-def _raise_interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-def test_interrupted_at_any_moment(numbers: psycopg.Connection, upgraded_db: str, rng: random.Random) -> None:
-    """All or nothing, and no session is left in a transaction."""
-    rows = [(n, T) for n in range(12_000)]
-    before = signal.signal(signal.SIGALRM, _raise_interrupt)
-    try:
-        with ConnectionPool(f"{upgraded_db} application_name=parallel", min_size=3, open=True) as pool:
-            for _ in range(60):
-                numbers.execute("TRUNCATE number")
-                with suppress(KeyboardInterrupt, psycopg.Error):  # psycopg may close what it was interrupted in
-                    signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.08))
-                    try:
-                        dbperf.copy_rows(pool, "number", rows, parallel=3)
-                    finally:
-                        signal.setitimer(signal.ITIMER_REAL, 0)
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                while numbers.execute(f"SELECT {WRITERS}".encode()).rowcount:
-                    pass
-                assert _stored(numbers)[0] in (0, 12_000)
-    finally:
-        signal.signal(signal.SIGALRM, before)
 
 
 def test_cancelled_at_any_moment(numbers: psycopg.Connection, upgraded_db: str, rng: random.Random) -> None:
