@@ -4,31 +4,20 @@ LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_target CONSTANT text := dbperf.target_name(begin_batch.relation);
     v_stored record;
 BEGIN
     -- First of all: a transaction whose COMMIT was sent and never answered may still be at it, and this waits for it.
-    INSERT INTO dbperf.batch_ledger (batch_id, target) VALUES (begin_batch.batch_id, v_target) ON CONFLICT DO NOTHING;
-    IF FOUND THEN
+    SELECT c.* INTO v_stored FROM dbperf.claim_batch(begin_batch.batch_id, begin_batch.relation, NULL) AS c;
+    IF NOT FOUND THEN
         RETURN;
-    END IF;
-
-    SELECT l.* INTO v_stored FROM dbperf.batch_ledger AS l WHERE l.batch_id = begin_batch.batch_id;
-    IF NOT FOUND THEN -- an older snapshot than the other one's commit, or it was deleted since
-        RAISE EXCEPTION 'batch % was stored by a transaction that this one does not see', begin_batch.batch_id
-            USING ERRCODE = 'serialization_failure', HINT = 'Run the transaction again.';
-    ELSIF v_stored.target <> v_target THEN
-        RAISE EXCEPTION 'batch % was stored before, for another table', begin_batch.batch_id
-            USING ERRCODE = 'DP007', DETAIL = pg_catalog.format('It was for %s, and now for %s.', v_stored.target, v_target),
-                  HINT = 'Give this batch another id.';
-    ELSIF v_stored.rows IS NULL AND v_stored.content_hash IS NOT NULL THEN
+    ELSIF v_stored.rows IS NULL AND v_stored.stored_hash IS NOT NULL THEN
         RAISE EXCEPTION 'batch % was begun in pieces and not ended', begin_batch.batch_id
-            USING ERRCODE = 'DP007', DETAIL = pg_catalog.format('It was begun with %s.', v_stored.content_hash), HINT = 'Write it in the same way as then, or DELETE its row from dbperf.batch_ledger if no piece of it is there.';
+            USING ERRCODE = 'DP007', DETAIL = pg_catalog.format('It was begun with %s.', v_stored.stored_hash), HINT = 'Write it in the same way as then, or DELETE its row from dbperf.batch_ledger if no piece of it is there.';
     ELSIF v_stored.rows IS NULL THEN
         RAISE EXCEPTION 'batch % was begun and not ended', begin_batch.batch_id
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Call dbperf.end_batch() in the transaction that begins it; if one was committed without, DELETE it from dbperf.batch_ledger when you know what it stored.';
     END IF;
-    RETURN QUERY SELECT v_stored.content_hash, v_stored.inserted, v_stored.updated, v_stored.ignored, v_stored.quarantined;
+    RETURN QUERY SELECT v_stored.stored_hash, v_stored.inserted, v_stored.updated, v_stored.ignored, v_stored.quarantined;
 END
 $$;
 

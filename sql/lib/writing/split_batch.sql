@@ -4,28 +4,17 @@ LANGUAGE plpgsql VOLATILE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_target CONSTANT text := dbperf.target_name(split_batch.relation);
     v_stored record;
 BEGIN
-    INSERT INTO dbperf.batch_ledger (batch_id, target, content_hash) VALUES (split_batch.batch_id, v_target, split_batch.pieces) ON CONFLICT DO NOTHING;
-    IF FOUND THEN
+    SELECT c.* INTO v_stored FROM dbperf.claim_batch(split_batch.batch_id, split_batch.relation, split_batch.pieces) AS c;
+    IF NOT FOUND THEN
         RETURN;
-    END IF;
-
-    SELECT l.* INTO v_stored FROM dbperf.batch_ledger AS l WHERE l.batch_id = split_batch.batch_id;
-    IF NOT FOUND THEN -- an older snapshot than the other one's commit, or it was deleted since
-        RAISE EXCEPTION 'batch % was begun by a transaction that this one does not see', split_batch.batch_id
-            USING ERRCODE = 'serialization_failure', HINT = 'Run the transaction again.';
-    ELSIF v_stored.target <> v_target THEN
-        RAISE EXCEPTION 'batch % was stored before, for another table', split_batch.batch_id
-            USING ERRCODE = 'DP007', DETAIL = pg_catalog.format('It was for %s, and now for %s.', v_stored.target, v_target),
-                  HINT = 'Give this batch another id.';
-    ELSIF v_stored.rows IS NULL AND v_stored.content_hash IS DISTINCT FROM split_batch.pieces THEN
-        RAISE EXCEPTION 'batch % was begun in other pieces and not ended', split_batch.batch_id
-            USING ERRCODE = 'DP007', DETAIL = pg_catalog.format('It was begun with %s, and now with %s.', v_stored.content_hash, split_batch.pieces),
-                  HINT = 'Write it in the same way as then, or DELETE its row from dbperf.batch_ledger if no piece of it is there.';
     ELSIF v_stored.rows IS NOT NULL THEN
-        RETURN QUERY SELECT v_stored.content_hash, v_stored.inserted, v_stored.updated, v_stored.ignored, v_stored.quarantined;
+        RETURN QUERY SELECT v_stored.stored_hash, v_stored.inserted, v_stored.updated, v_stored.ignored, v_stored.quarantined;
+    ELSIF v_stored.stored_hash IS DISTINCT FROM split_batch.pieces THEN
+        RAISE EXCEPTION 'batch % was begun in other pieces and not ended', split_batch.batch_id
+            USING ERRCODE = 'DP007', DETAIL = pg_catalog.format('It was begun with %s, and now with %s.', v_stored.stored_hash, split_batch.pieces),
+                  HINT = 'Write it in the same way as then, or DELETE its row from dbperf.batch_ledger if no piece of it is there.';
     END IF;
 END
 $$;
