@@ -7,13 +7,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from benchmarks import demo
 from dbperf.server import Server, default_home
+
+
+@contextmanager
+def database(name: str) -> Iterator[str]:
+    """The URL of an empty database on the embedded server, dropped in the end."""
+    server = Server(default_home())
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    with psycopg.connect(server.start(), autocommit=True) as admin:
+        admin.execute(drop)
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield server.url(name)
+        admin.execute(drop)
 
 
 @dataclass

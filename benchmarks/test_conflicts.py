@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
-from psycopg import sql
 
 import dbperf
 from benchmarks import workload
+from benchmarks.conftest import database
 from dbperf.copy.options import Options
-from dbperf.server import Server, default_home
 
 BARS = int(os.environ.get("BENCH_BARS", "50_000"))
 HELD = int(os.environ.get("BENCH_BARS_HELD", "1_000_000"))
@@ -83,14 +82,9 @@ CASES = {
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """Of a migrated database."""
-    server = Server(default_home())
-    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(DATABASE))
-    with psycopg.connect(server.start(), autocommit=True) as admin:
-        admin.execute(drop)
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
-        dbperf.migrate(server.url(DATABASE))
-        yield server.url(DATABASE)
-        admin.execute(drop)
+    with database(DATABASE) as made:
+        dbperf.migrate(made)
+        yield made
 
 
 @pytest.fixture

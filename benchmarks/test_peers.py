@@ -26,12 +26,10 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
-from psycopg import sql
 
 import dbperf
 from benchmarks import memory, peers, workload
-from benchmarks.conftest import Pair
-from dbperf.server import Server, default_home
+from benchmarks.conftest import Pair, database
 
 ROWS = int(os.environ.get("BENCH_PEER_ROWS", "200_000"))
 TICKS = int(os.environ.get("BENCH_PEER_TICKS", "50_000"))
@@ -47,15 +45,10 @@ FLAT = 50_000_000
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """Of a database with the bare heap."""
-    server = Server(default_home())
-    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(DATABASE))
-    with psycopg.connect(server.start(), autocommit=True) as admin:
-        admin.execute(drop)
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
-        with psycopg.connect(server.url(DATABASE), autocommit=True) as conn:
+    with database(DATABASE) as made:
+        with psycopg.connect(made, autocommit=True) as conn:
             conn.execute(peers.CREATE.encode())
-        yield server.url(DATABASE)
-        admin.execute(drop)
+        yield made
 
 
 # -- beside the peers ------------------------------------------------------------------

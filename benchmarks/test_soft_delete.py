@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.conftest import database
 from dbperf.migrations import migrate
-from dbperf.server import Server, default_home
 
 ROWS, ROUNDS = 600_000, 5
 DATABASE = "dbperf_bench_soft_delete"
@@ -31,13 +31,10 @@ STATEMENTS = {
 
 @pytest.fixture(scope="module")
 def conn() -> Iterator[psycopg.Connection]:
-    server = Server(default_home())
-    with psycopg.connect(server.start(), autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)".encode())
-        admin.execute(f"CREATE DATABASE {DATABASE}".encode())
-    migrate(server.url(DATABASE))
-    with psycopg.connect(server.url(DATABASE), autocommit=True) as connection:
-        yield connection
+    with database(DATABASE) as url:
+        migrate(url)
+        with psycopg.connect(url, autocommit=True) as connection:
+            yield connection
 
 
 def _make(conn: psycopg.Connection, name: str, *, partitioned: bool) -> None:
