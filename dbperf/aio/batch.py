@@ -12,6 +12,7 @@ import psycopg
 from dbperf.aio.iterate import arun, atake
 from dbperf.copy.blocks import BlockEncoder, Part, good_parts
 from dbperf.copy.catalog import HEADER, PARTITION_COLUMN, TRAILER, Column, copy_statement
+from dbperf.copy.ledger import BEGIN, END
 from dbperf.copy.moments import Touched, hours_of, listed
 from dbperf.copy.options import CopyResult, Settings
 from dbperf.copy.progress import Meter
@@ -20,8 +21,6 @@ from dbperf.copy.rights import rights_error
 from dbperf.errors import BatchError, ColumnError, MigrationError, PartitionBoundsError, RowError, own_error
 from dbperf.migrations.session import sibling
 from dbperf.partitions import ensure_hours
-
-_BEGIN = "SELECT * FROM dbperf.begin_batch(%s, %s)"
 
 _SETTLE = "SELECT * FROM dbperf.settle_staging(%s, %s, %s, %s::name[], %s::name[], %s::name, %s, %s, %s)"
 
@@ -51,8 +50,8 @@ class Batch:
         self._target = columns[0].table
         self._names = [column.name for column in columns]
         self._check_names()
-        self._own_meter = Meter(settings.progress, [conn]) if meter is None else None
-        self._meter = meter or self._own_meter or Meter(None, [])
+        self._is_piece = meter is not None
+        self._meter = meter or Meter(settings.progress, [conn])
         self._rows = self._bytes = 0
         self._quarantine: Quarantine | None = None
         if settings.max_errors is not None:
@@ -80,8 +79,8 @@ class Batch:
         except psycopg.Error as error:
             raise own_error(rights_error(error, self._settings, self._target, self._conn)) from None
         finally:
-            if self._own_meter is not None:
-                self._own_meter.close()
+            if not self._is_piece:
+                self._meter.close()
 
     def _check_names(self) -> None:
         """Raise ColumnError if an option names what the batch does not have."""
@@ -112,7 +111,7 @@ class Batch:
             await self._ensure(self._missing_hours(first))  # before anything is locked
         async with self._conn.transaction():
             if self._settings.batch_id is not None:
-                stored = await ask(self._conn, _BEGIN, self._settings.batch_id, self._target)
+                stored = await ask(self._conn, BEGIN, self._settings.batch_id, self._target)
                 if stored is not None:
                     await self._compare(stored[0], first)
                     return self._result(stored[1:], duplicate=True)
@@ -124,7 +123,7 @@ class Batch:
                 )
             if self._settings.batch_id is not None:
                 ended = self._settings.batch_id, self._content_hash(), *counts
-                await ask(self._conn, "SELECT dbperf.end_batch(%s, %s, %s, %s, %s, %s)", *ended)
+                await ask(self._conn, END, *ended)
         return self._result(counts)
 
     async def _store(self, first: Part) -> tuple[int, int, int, int]:

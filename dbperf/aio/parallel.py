@@ -16,6 +16,7 @@ from dbperf.aio.feed import afeed, afinish
 from dbperf.aio.iterate import atake
 from dbperf.copy.blocks import BlockEncoder, Part
 from dbperf.copy.catalog import Column
+from dbperf.copy.ledger import END, SPLIT
 from dbperf.copy.options import CopyResult, Settings, total
 from dbperf.copy.progress import Meter
 from dbperf.copy.routing import PRIMARY_KEY, Router, Watch
@@ -26,22 +27,19 @@ Encoders = Callable[[psycopg.AsyncConnection[Any]], BlockEncoder]
 #: Rows of a piece that is committed by itself, at least, but the last ones.
 _PIECE_ROWS = 16_384
 
-_SPLIT = "SELECT * FROM dbperf.split_batch(%s, %s, %s)"
-
 # First in each transaction of a batch that ends together: what could make a COMMIT fail after another one.
 _STEADY = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 0"
 
 # Two such batches into one table could wait for each other by way of their clients, which no server sees.
 _ALONE = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('dbperf parallel ' || %s, 0))"
 
-_END = "SELECT dbperf.end_batch(%s, %s, %s, %s, %s, %s)"
-
 
 class Parallel:
     """Writes one batch over several connections, which take its parts in turn.
 
-    Where keys may meet, all rows whose key begins alike go through one connection, in their order: of rows with one key
-    the same one counts as on one connection, and no connection waits for a row of another.
+    Where keys may meet, all rows whose key begins with the same bytes go through one connection, in their order: of
+    rows with one key the same one counts as on one connection, and no connection waits for a row of another. Keys that
+    are equal with other bytes, such as 1.0 and 1.00, may go through several.
 
     Args:
         pool: where from.
@@ -97,7 +95,7 @@ class Parallel:
         if asked.batch_id is None:
             return None
         async with self._conns[0].transaction():
-            stored = await aask(self._conns[0], _SPLIT, asked.batch_id, self._target, self._split)
+            stored = await aask(self._conns[0], SPLIT, asked.batch_id, self._target, self._split)
         if stored is None:
             return None
         if stored[0] != (asked.content_hash or self._split):
@@ -115,7 +113,7 @@ class Parallel:
         asked, whole = self._settings, total(results)
         if asked.batch_id is not None:
             counts = whole.inserted, whole.updated, whole.ignored, whole.quarantined
-            await aask(self._conns[0], _END, asked.batch_id, asked.content_hash or self._split, *counts)
+            await aask(self._conns[0], END, asked.batch_id, asked.content_hash or self._split, *counts)
 
     def _batch(self, conn: psycopg.AsyncConnection[Any], piece: str = "") -> AsyncBatch:
         settings = self._settings

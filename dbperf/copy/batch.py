@@ -14,6 +14,7 @@ import psycopg
 from dbperf.copy.blocks import BlockEncoder, Part, good_parts
 from dbperf.copy.catalog import HEADER, PARTITION_COLUMN, TRAILER, Column, copy_statement
 from dbperf.copy.iterate import run, take
+from dbperf.copy.ledger import BEGIN, END
 from dbperf.copy.moments import Touched, hours_of, listed
 from dbperf.copy.options import CopyResult, Settings
 from dbperf.copy.progress import Meter
@@ -22,8 +23,6 @@ from dbperf.copy.rights import rights_error
 from dbperf.errors import BatchError, ColumnError, MigrationError, PartitionBoundsError, RowError, own_error
 from dbperf.migrations.session import sibling
 from dbperf.partitions import ensure_hours
-
-_BEGIN = "SELECT * FROM dbperf.begin_batch(%s, %s)"
 
 _SETTLE = "SELECT * FROM dbperf.settle_staging(%s, %s, %s, %s::name[], %s::name[], %s::name, %s, %s, %s)"
 
@@ -53,8 +52,8 @@ class Batch:
         self._target = columns[0].table
         self._names = [column.name for column in columns]
         self._check_names()
-        self._own_meter = Meter(settings.progress, [conn]) if meter is None else None
-        self._meter = meter or self._own_meter or Meter(None, [])
+        self._is_piece = meter is not None
+        self._meter = meter or Meter(settings.progress, [conn])
         self._rows = self._bytes = 0
         self._quarantine: Quarantine | None = None
         if settings.max_errors is not None:
@@ -82,8 +81,8 @@ class Batch:
         except psycopg.Error as error:
             raise own_error(rights_error(error, self._settings, self._target, self._conn)) from None
         finally:
-            if self._own_meter is not None:
-                self._own_meter.close()
+            if not self._is_piece:
+                self._meter.close()
 
     def _check_names(self) -> None:
         """Raise ColumnError if an option names what the batch does not have."""
@@ -114,7 +113,7 @@ class Batch:
             self._ensure(self._missing_hours(first))  # before anything is locked
         with self._conn.transaction():
             if self._settings.batch_id is not None:
-                stored = ask(self._conn, _BEGIN, self._settings.batch_id, self._target)
+                stored = ask(self._conn, BEGIN, self._settings.batch_id, self._target)
                 if stored is not None:
                     self._compare(stored[0], first)
                     return self._result(stored[1:], duplicate=True)
@@ -124,7 +123,7 @@ class Batch:
                 ask(self._conn, "SELECT dbperf.touch_instruments(%s, %s::bigint[], %s, %s)", self._target, *touched)
             if self._settings.batch_id is not None:
                 ended = self._settings.batch_id, self._content_hash(), *counts
-                ask(self._conn, "SELECT dbperf.end_batch(%s, %s, %s, %s, %s, %s)", *ended)
+                ask(self._conn, END, *ended)
         return self._result(counts)
 
     def _store(self, first: Part) -> tuple[int, int, int, int]:

@@ -10,15 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-import psycopg
 from psycopg import sql
 
 from dbperf.errors import ColumnError
+from dbperf.migrations.session import AnyConnection
 
 #: A table name as SQL has it (``market_data``, ``trading."Ticks"``), or schema and name taken literally.
 TableName = str | tuple[str, str]
-
-_Connection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
 #: What binary COPY begins and ends with.
 HEADER, TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
@@ -132,12 +130,12 @@ class Known:
     def __init__(self) -> None:
         self._tables: WeakKeyDictionary[Any, dict[int, tuple[list[str], list[Column]]]] = WeakKeyDictionary()
 
-    def get(self, conn: _Connection, version: tuple[int, list[str]] | None) -> list[Column] | None:
+    def get(self, conn: AnyConnection, version: tuple[int, list[str]] | None) -> list[Column] | None:
         """The columns, if they are known and what `VERSION` says is still the same."""
         kept = self._tables.get(conn, {}).get(version[0]) if version else None
         return kept[1] if version and kept and kept[0] == version[1] else None
 
-    def keep(self, conn: _Connection, version: tuple[int, list[str]] | None, columns: list[Column]) -> None:
+    def keep(self, conn: AnyConnection, version: tuple[int, list[str]] | None, columns: list[Column]) -> None:
         """*columns*, read after *version*."""
         if version is not None:
             self._tables.setdefault(conn, {})[version[0]] = version[1], columns
@@ -178,7 +176,7 @@ def choose_columns(
 
 def copy_statement(table: str, columns: Sequence[str]) -> sql.SQL:
     """The COPY statement; *table* comes quoted from the server."""
-    names = ", ".join('"' + column.replace('"', '""') + '"' for column in columns)
+    names = ", ".join(map(_quoted, columns))
     return sql.SQL(f"COPY {table} ({names}) FROM STDIN (FORMAT BINARY)")
 
 
@@ -186,4 +184,8 @@ def regclass_name(table: TableName) -> str:
     """*table* as ``to_regclass`` reads it."""
     if isinstance(table, str):
         return table
-    return ".".join('"' + part.replace('"', '""') + '"' for part in table)
+    return ".".join(map(_quoted, table))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

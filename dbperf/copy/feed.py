@@ -64,34 +64,34 @@ def _end(
     conns: Sequence[psycopg.Connection[Any]], queues: Sequence[Queue[list[Item] | None]], running: Sequence[Future[Any]]
 ) -> None:
     """Stop all that run, and wait for them, even if the caller is interrupted again."""
-    interrupt: KeyboardInterrupt | None = None
-    while True:
-        try:
-            for queue in queues:
-                _stop(queue)
-            while pending := [each for each in running if not each.done()]:
-                for each in pending:
-                    with suppress(psycopg.Error):  # it may wait for a lock that another one of them holds
-                        conns[running.index(each)].cancel_safe()
-                wait(pending, _AGAIN)
-            break
-        except KeyboardInterrupt as error:
-            interrupt = error
-    if interrupt is not None:
-        raise interrupt
+
+    def stop() -> None:
+        for queue in queues:
+            _stop(queue)
+        while pending := [each for each in running if not each.done()]:
+            for each in pending:
+                with suppress(psycopg.Error):  # it may wait for a lock that another one of them holds
+                    conns[running.index(each)].cancel_safe()
+            wait(pending, _AGAIN)
+
+    _whole(stop)
 
 
 def finish(stack: ExitStack) -> None:
     """Leave all contexts of *stack*; an interrupt meanwhile waits until that is done."""
-    interrupt: KeyboardInterrupt | None = None
     with ThreadPoolExecutor(1) as threads:
-        ending = threads.submit(stack.pop_all().close)
-        while not ending.done():
-            try:
-                wait([ending])
-            except KeyboardInterrupt as error:
-                interrupt = error
-    ending.result()
+        _whole(threads.submit(stack.pop_all().close).result)
+
+
+def _whole(step: Callable[[], object]) -> None:
+    """Do *step*, again whenever it is interrupted; an interrupt comes when it is done."""
+    interrupt: KeyboardInterrupt | None = None
+    while True:
+        try:
+            step()
+            break
+        except KeyboardInterrupt as error:
+            interrupt = error
     if interrupt is not None:
         raise interrupt
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import psycopg
-
+from dbperf.copy.onlooker import Onlooker
 from dbperf.copy.options import Progress
-from dbperf.migrations.session import sibling
-
-Connection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
+from dbperf.migrations.session import AnyConnection
 
 #: Seconds between two calls.
 _EVERY = 0.1
@@ -29,11 +24,11 @@ class Meter:
         conns: that copy; a connection of its own like them looks at the server's processes.
     """
 
-    def __init__(self, report: Callable[[Progress], object] | None, conns: Sequence[Connection]) -> None:
+    def __init__(self, report: Callable[[Progress], object] | None, conns: Sequence[AnyConnection]) -> None:
         self._rows = self._bytes = 0
         self._started = self._told = time.perf_counter()
         self._report, self._copying = report, conns
-        self._own: psycopg.Connection | None = None
+        self._onlooker = Onlooker(conns)
         self._lock = threading.RLock()  # what is told may ask for more
 
     @property
@@ -58,13 +53,8 @@ class Meter:
 
     def look(self) -> int | None:
         """Rows that the server has processed; blocks."""
-        try:
-            if self._own is None:
-                self._own = psycopg.connect(sibling(self._copying[0]), autocommit=True)
-            row = self._own.execute(_PROCESSED, [[conn.info.backend_pid for conn in self._copying]]).fetchone()
-        except psycopg.Error:
-            return None
-        return row[0] if row else None
+        rows = self._onlooker.ask(_PROCESSED, [[conn.info.backend_pid for conn in self._copying]])
+        return rows[0][0] if rows else None
 
     def tell(self, server_rows: int | None) -> None:
         """Tell how far it is."""
@@ -75,6 +65,4 @@ class Meter:
 
     def close(self) -> None:
         """End the connection."""
-        if self._own is not None:
-            with contextlib.suppress(psycopg.Error):
-                self._own.close()
+        self._onlooker.close()

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
 from zlib import crc32
 
-import psycopg
 from psycopg.abc import AdaptContext
 
 from dbperf.copy.blocks import Part
 from dbperf.copy.catalog import Column
 from dbperf.copy.moments import listed
+from dbperf.copy.onlooker import Onlooker
 from dbperf.copy.options import Settings
 from dbperf.copy.values import Encoded, ValueEncoder
 from dbperf.errors import LockedError, RowError
-from dbperf.migrations.session import sibling
+from dbperf.migrations.session import AnyConnection
 
 #: The columns of a table's primary key, in its order.
 PRIMARY_KEY = """
@@ -34,8 +32,6 @@ WITH RECURSIVE blocked (pid, holder) AS (
 )
 SELECT pid, holder FROM blocked WHERE holder = ANY (%(pids)s)
 """
-
-Connection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
 
 class Router:
@@ -83,18 +79,15 @@ class Watch:
         like: one of them; a connection of its own like it looks at them.
     """
 
-    def __init__(self, pids: Sequence[int], like: Connection) -> None:
-        self._pids, self._conninfo = list(pids), sibling(like)
-        self._own: psycopg.Connection | None = None
+    def __init__(self, pids: Sequence[int], like: AnyConnection) -> None:
+        self._pids, self._onlooker = list(pids), Onlooker([like])
         self._seen: set[tuple[int, int]] = set()
 
     def __enter__(self) -> Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._own is not None:
-            with contextlib.suppress(psycopg.Error):
-                self._own.close()
+        self._onlooker.close()
 
     def look(self) -> None:
         """Look once; blocks.
@@ -102,12 +95,9 @@ class Watch:
         Raises:
             LockedError: two of them wait, and did the last time.
         """
-        try:
-            if self._own is None:
-                self._own = psycopg.connect(self._conninfo, autocommit=True)
-            rows = self._own.execute(_TANGLED.encode(), {"pids": self._pids}).fetchall()
-        except psycopg.Error:
-            return  # no connection left for it; they may get on without
+        rows = self._onlooker.ask(_TANGLED, {"pids": self._pids})
+        if rows is None:
+            return  # they may get on without
         tangled = {(pid, holder) for pid, holder in rows}
         if tangled & self._seen:
             raise LockedError(

@@ -172,9 +172,8 @@ class _Loading:
     def _from_server(self, error: psycopg.Error) -> Exception:
         """Name the line that the server complains of, in whatever language it does so."""
         # "COPY market_data, line 3, column price: …" counts rows
-        row = re.search(r"COPY .+?, \S+ (\d+)(?:, \S+ ([^:\n]+))?", error.diag.context or "")
-        if self._options.is_parallel:  # each connection counts its own rows
-            row = None
+        context = "" if self._options.is_parallel else error.diag.context or ""  # each connection counts its own
+        row = re.search(r"COPY .+?, \S+ (\d+)(?:, \S+ ([^:\n]+))?", context)
         # "Key (instrument_id)=(999) is not present …": a foreign key is checked after the last row
         key = re.search(r"\((\w+)\)=\((.*?)\)", error.diag.message_detail or "")
         if row:

@@ -21,6 +21,8 @@ from dbperf.errors import LockedError, MigrationError, PoolerError
 logger = logging.getLogger("dbperf")
 Result = TypeVar("Result")
 
+AnyConnection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
+
 #: Gets what the server or a run has to say beside its result.
 Notify = Callable[[str], None]
 
@@ -252,7 +254,7 @@ def refuse_missing(conn: psycopg.Connection, name: str) -> None:
         raise MigrationError(f"database {conn.info.dbname} has no dbperf of this version: run dbperf migrate")
 
 
-def sibling(conn: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> str:
+def sibling(conn: AnyConnection) -> str:
     """The connection string of another session like *conn*, password included: never print it."""
     return make_conninfo(conn.info.dsn, password=conn.info.password or None)
 
