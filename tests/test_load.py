@@ -111,7 +111,6 @@ def test_a_bad_line_is_named_and_nothing_is_loaded(legacy_db: str, bars: Path, o
         ([*LOAD, "--map", "prize=close"], 64, "no column prize"),
         ([*LOAD, "--map", "price=shut"], 64, "no field shut"),
         ([*LOAD, "--round", "bid"], 64, "the file does not fill this column"),
-        ([*LOAD, "--round", "timestamp"], 64, "nothing to round"),
         ([*LOAD, "--on-conflict", "replace"], 64, "Invalid value"),
         ([*LOAD, "--newer", "volume"], 64, "says nothing"),
         ([*LOAD, "--parallel", "0"], 64, "not in the range"),

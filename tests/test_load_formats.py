@@ -426,6 +426,43 @@ def test_parquet_as_it_comes(kinds_db: str, tmp_path: Path) -> None:
     ]
 
 
+MOMENTS = ["2022-01-31T12:00:59.999999500", "2022-01-31T12:00:00.001499999", "2022-01-31T12:00:00.002500000", None]
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson", "parquet"])
+def test_times_are_rounded_once_half_even(kinds_db: str, tmp_path: Path, kind: str) -> None:
+    """Nanoseconds to the microseconds or milliseconds of the column, not to those by way of these."""
+    path = tmp_path / "ticks"
+    if kind == "parquet":
+        array = pa.array(MOMENTS).cast(pa.timestamp("ns"))
+        pq.write_table(pa.table({"at": array, "ms": array, "n": [0, 1, 2, 3]}), path)
+    elif kind == "csv":
+        path.write_text("at,ms,n\n" + "".join(f"{at or ''},{at or ''},{n}\n" for n, at in enumerate(MOMENTS)))
+    else:
+        path.write_text("".join(json.dumps({"at": at, "ms": at, "n": n}) + "\n" for n, at in enumerate(MOMENTS)))
+    with psycopg.connect(kinds_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE moment (at timestamp, ms timestamptz(3), n integer)")
+        load = ["--json", "load", str(path), "--table", "moment"]
+        assert "column at" in run_dbperf(*load, "--round", "ms", dsn=kinds_db, check=1).stderr
+        done = run_dbperf(*load, "--round", "at", "--round", "ms", dsn=kinds_db)
+        assert json.loads(done.stdout)["rounded"] == {"at": 2, "ms": 3}
+        found = conn.execute("SELECT at::text, extract(epoch FROM ms) % 60 FROM moment ORDER BY n").fetchall()
+    assert found == [
+        ("2022-01-31 12:01:00", 0),
+        ("2022-01-31 12:00:00.0015", Decimal("0.001")),
+        ("2022-01-31 12:00:00.0025", Decimal("0.002")),
+        (None, None),
+    ]
+
+
+@pytest.mark.parametrize("name", ["f", "t", "d"])
+def test_what_has_nothing_to_round(kinds_db: str, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"{name}\n1\n")
+    done = run_dbperf("load", str(path), "--table", "t", "--round", name, dsn=kinds_db, check=64)
+    assert "nothing to round" in done.stderr
+
+
 def test_parquet_without_rows_or_columns(kinds_db: str, tmp_path: Path) -> None:
     path = _parquet(tmp_path / "t.parquet", n=pa.array([], pa.int32()))
     assert "0 rows" in run_dbperf("load", str(path), "--table", "t", dsn=kinds_db).stdout

@@ -79,20 +79,20 @@ class _Loading:
         self._options = options
         by_name = {column.name: column for column in columns}
         self._filled = [(position, by_name[name]) for position, name in targets]
-        self._fields = [
-            (position, file.parser(position, column, rounds=column.name in options.rounded))
-            for position, column in self._filled
-        ]
+        self._fields = [(position, self._parser(position, column)) for position, column in self._filled]
         filled = {field.column for _, field in self._fields}
         if unfilled := [name for name in options.rounded if name not in filled]:
             raise UsageError(f"--round {unfilled[0]}: the file does not fill this column")
+
+    def _parser(self, position: int, column: Column) -> FieldParser:
+        return self._file.parser(position, column, rounds=column.name in self._options.rounded)
 
     def make_partitions(self, conn: psycopg.Connection) -> None:
         """Let every row of the file find its partition; reads the times once more than the rest."""
         key = value(conn, PARTITION_COLUMN, self._options.table)
         for position, column in self._filled:
             if column.name == key:
-                field = self._file.parser(position, column, rounds=False)
+                field = self._parser(position, column)
                 partitions.cover(conn, self._options.table, hours_of(_readable(self._file.field(position), field)))
 
     def run(self, conn: psycopg.Connection, progress: Progress) -> LoadResult:
@@ -139,7 +139,8 @@ class _Loading:
 
     def _copy(self, conn: _Writers, constants: dict[str, int], writing: CopyOptions, progress: Progress) -> CopyResult:
         table, whole = self._options.table, None
-        if writing.get("on_error", "stop") == "stop":  # what fails on the way to Arrow stops everything
+        # what fails on the way to Arrow stops everything, and nobody would count there what is rounded
+        if writing.get("on_error", "stop") == "stop" and not self._options.rounded:
             whole = self._file.whole(self._filled, constants, progress)
         if whole is not None:
             with whole as data:

@@ -14,7 +14,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from dbperf.copy.catalog import Column
-from dbperf.copy.conversions import DOUBLE, INTEGERS, JSONS, NUMERIC, REAL, as_is, converter
+from dbperf.copy.conversions import DOUBLE, INTEGERS, JSONS, NUMERIC, REAL, TIMESTAMP, TIMESTAMPTZ, as_is, converter
 from dbperf.copy.options import Policy
 from dbperf.errors import UsageError
 from dbperf.load import jsontext
@@ -23,6 +23,8 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 
 # fromisoformat reads much more, an epoch in milliseconds too: 1701050400000 would be the year 1701
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d([.,]\d{1,6}0*)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII)
+
+_FRACTION = re.compile(r"(?<=:\d\d)[.,](\d{1,30})(?!\d)", re.ASCII)
 
 #: numeric(p, s) has at most 1000 digits; the default context would refuse more than 28.
 _PRECISE = Context(prec=2200)
@@ -60,13 +62,15 @@ def parser(column: Column, *, rounds: bool) -> FieldParser:
 
     Args:
         column: as the catalogue has it.
-        rounds: round numbers half-even to what the column keeps; otherwise they are refused.
+        rounds: round numbers and times half-even to what the column keeps; otherwise they are refused.
 
     Raises:
         UsageError: text cannot be turned into this type, or *rounds* makes no sense for it.
     """
     if column.oid in INTEGERS or column.oid == NUMERIC:
         return _decimal_parser(column.name, 0 if column.oid in INTEGERS else column.scale, rounds=rounds)
+    if rounds and column.oid in _MOMENTS:
+        return _rounding_parser(column.name, _MOMENTS[column.oid], column.unit or 1)
     if rounds:
         reason = f"type {column.type_name} keeps no fixed number of decimals, there is nothing to round"
         raise UsageError(f"--round {column.name}: {reason}")
@@ -107,6 +111,22 @@ def _decimal_parser(column: str, scale: int | None, *, rounds: bool) -> FieldPar
     return result
 
 
+def _rounding_parser(column: str, simple: Callable[[Any], dt.datetime], unit: int) -> FieldParser:
+    """For times, to multiples of *unit* microseconds, once: not first to a microsecond."""
+    result = FieldParser(column, simple)
+
+    def parse(value: Any) -> object:
+        fraction = _FRACTION.search(value) if isinstance(value, str) else None
+        at = simple(value[: fraction.start()] + value[fraction.end() :] if fraction else value)
+        given = Decimal(f"0.{fraction[1]}").scaleb(6, _PRECISE) if fraction else Decimal(at.microsecond)
+        kept = int((given / unit).quantize(1, ROUND_HALF_EVEN, _PRECISE)) * unit
+        result.rounded += kept != given
+        return at.replace(microsecond=0) + dt.timedelta(microseconds=kept)
+
+    result.parse = parse
+    return result
+
+
 def _number(value: Any) -> Decimal:
     if isinstance(value, str):
         value = value.strip()
@@ -142,7 +162,7 @@ def _datetime(value: Any) -> dt.datetime:
             raise ValueError
         return dt.datetime.fromisoformat(text)
     except ValueError:
-        reason = "not an ISO 8601 time of at most microseconds, such as 2022-01-31 23:59:00.123456"
+        reason = "not an ISO 8601 time of at most microseconds (--round rounds), such as 2022-01-31 23:59:00.123456"
         raise ValueError(reason) from None
 
 
@@ -199,13 +219,14 @@ def _json(value: Any) -> Jsonb:
     return Jsonb(str(value), dumps=as_is)
 
 
+_MOMENTS = {TIMESTAMP: _naive, TIMESTAMPTZ: _aware}
+
 _PARSERS: dict[int, Callable[[Any], object]] = {
+    **_MOMENTS,
     16: _boolean,
     25: _text,
     1043: _text,
     1082: _date,
-    1114: _naive,
-    1184: _aware,
     2950: _uuid,
     **dict.fromkeys(JSONS, _json),
 }
