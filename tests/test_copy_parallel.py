@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import random
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -300,6 +301,40 @@ def test_a_cancelled_task(numbers: psycopg.Connection, upgraded_db: str) -> None
 
     asyncio.run(run())
     assert _stored(numbers) == NOTHING
+
+
+def _raise_interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # of an interrupt in a weakref's callback
+@pytest.mark.parametrize("options", [{}, {"on_conflict": "ignore"}], ids=str)
+def test_interrupted_at_any_moment(
+    numbers: psycopg.Connection, upgraded_db: str, rng: random.Random, options: dict[str, Any]
+) -> None:
+    """All or nothing, and no session is left in a transaction."""
+    rows = [(n, T) for n in range(12_000)]
+    before, stored = signal.signal(signal.SIGALRM, _raise_interrupt), set()
+    try:
+        for _ in range(60):
+            numbers.execute("TRUNCATE number")
+            with ConnectionPool(f"{upgraded_db} application_name=parallel", min_size=3, open=True) as pool:
+                pool.wait()
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.08))
+                try:
+                    dbperf.copy_rows(pool, "number", rows, parallel=3, **options)
+                except (KeyboardInterrupt, psycopg.Error):  # psycopg may close what it was interrupted in
+                    pass
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+            while numbers.execute(f"SELECT {WRITERS}".encode()).rowcount:
+                pass
+            stored.add(_stored(numbers)[0])
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert stored <= {0, 12_000}
 
 
 def test_cancelled_at_any_moment(numbers: psycopg.Connection, upgraded_db: str, rng: random.Random) -> None:

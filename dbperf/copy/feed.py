@@ -1,14 +1,20 @@
-"""Work that is done at once in threads, each fed by one source; its twin for asyncio is ``dbperf/aio/feed.py``."""
+"""Work that is done at once in threads, each fed by one source; its twin for asyncio is ``dbperf/aio/feed.py``.
+
+A handler that raises KeyboardInterrupt does so between any two instructions of the main thread: where that holds a lock
+of `threading`, `queue.Queue` or `concurrent.futures`, the lock stays taken. So it waits in C, for a `SimpleQueue`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
-from queue import Empty, Full, Queue
-from typing import Any, TypeVar
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, Generic, TypeVar
 
 import psycopg
+
+from dbperf.copy.interrupts import uninterrupted
 
 Item = TypeVar("Item")
 T = TypeVar("T")
@@ -20,10 +26,6 @@ _WAITING = 2
 _PATIENCE, _AGAIN = 1.0, 0.1
 
 _Work = Callable[[psycopg.Connection[Any], Iterator[Item]], T]
-
-
-class _StoppedError(Exception):
-    """In a worker: another one has failed."""
 
 
 def feed(
@@ -42,93 +44,110 @@ def feed(
     Raises:
         BaseException: what the first of them, *deal* or *look* raised; all have ended then.
     """
-    queues: list[Queue[list[Item] | None]] = [Queue(_WAITING) for _ in conns]
-    running: list[Future[T]] = []
-    with ThreadPoolExecutor(len(conns)) as threads:
-        try:
-            for conn, queue in zip(conns, queues, strict=True):
-                running.append(threads.submit(work, conn, _items(queue)))
-            for worker, item in deal:
-                _put(queues[worker], [item], worker, running, look)
-            for worker, queue in enumerate(queues):
-                _put(queue, [], worker, running, look)
-            while pending := _pending(running):
-                if not wait(pending, _PATIENCE, FIRST_COMPLETED).done and look is not None:
+    moved: SimpleQueue[None] = SimpleQueue()
+    workers = [_Worker(conn, work, moved) for conn in conns]
+
+    def wait(until: Callable[[], bool]) -> None:
+        while True:
+            for worker in workers:
+                if worker.error is not None:
+                    raise worker.error
+            if until():
+                return
+            try:
+                moved.get(timeout=_PATIENCE)
+            except Empty:
+                if look is not None:
                     look()
-            return [each.result() for each in running]
-        finally:
-            _end(conns, queues, running)
 
-
-def _end(
-    conns: Sequence[psycopg.Connection[Any]], queues: Sequence[Queue[list[Item] | None]], running: Sequence[Future[Any]]
-) -> None:
-    """Stop all that run, and wait for them, even if the caller is interrupted again."""
-
-    def stop() -> None:
-        for queue in queues:
-            _stop(queue)
-        while pending := [each for each in running if not each.done()]:
-            for each in pending:
-                with suppress(psycopg.Error):  # it may wait for a lock that another one of them holds
-                    conns[running.index(each)].cancel_safe()
-            wait(pending, _AGAIN)
-
-    _whole(stop)
+    try:
+        with uninterrupted():  # a thread that starts unnoticed would write when its connection is somebody else's
+            for worker in workers:
+                worker.thread.start()
+        for place, item in deal:
+            wait(workers[place].has_room)
+            workers[place].give(item)
+        for worker in workers:
+            worker.give_no_more()
+        wait(lambda: all(worker.results for worker in workers))
+        return [worker.results[0] for worker in workers]
+    finally:
+        with uninterrupted():
+            _stop(workers)
 
 
 def finish(stack: ExitStack) -> None:
-    """Leave all contexts of *stack*; an interrupt meanwhile waits until that is done."""
-    with ThreadPoolExecutor(1) as threads:
-        _whole(threads.submit(stack.pop_all().close).result)
+    """Leave all contexts of *stack*; an interrupt meanwhile comes when that is done."""
+    with uninterrupted():
+        stack.pop_all().close()
 
 
-def _whole(step: Callable[[], object]) -> None:
-    """Do *step*, again whenever it is interrupted; an interrupt comes when it is done."""
-    interrupt: KeyboardInterrupt | None = None
-    while True:
+class _StoppedError(Exception):
+    """In a worker: another one has failed."""
+
+
+class _Worker(Generic[Item, T]):
+    """A thread, and what waits for it.
+
+    Args:
+        conn: what it works on.
+        work: what it does.
+        moved: told when it has taken an item, or ended.
+
+    Attributes:
+        results: what *work* returned, when it has.
+        error: what it raised instead.
+    """
+
+    def __init__(self, conn: psycopg.Connection[Any], work: _Work[Item, T], moved: SimpleQueue[None]) -> None:
+        self.conn = conn
+        self.thread = Thread(target=self._run, name="dbperf parallel", daemon=True)
+        self.results: list[T] = []
+        self.error: BaseException | None = None
+        self._work, self._moved = work, moved
+        self._queue: SimpleQueue[list[Item]] = SimpleQueue()  # an item; none: that was all
+        self._is_stopped = False
+
+    def has_ended(self) -> bool:
+        return bool(self.results) or self.error is not None
+
+    def has_room(self) -> bool:
+        return self.has_ended() or self._queue.qsize() < _WAITING
+
+    def give(self, item: Item) -> None:
+        self._queue.put([item])
+
+    def give_no_more(self) -> None:
+        self._queue.put([])
+
+    def stop(self) -> None:
+        self._is_stopped = True
+        self.give_no_more()
+
+    def _run(self) -> None:
         try:
-            step()
-            break
-        except KeyboardInterrupt as error:
-            interrupt = error
-    if interrupt is not None:
-        raise interrupt
+            self.results.append(self._work(self.conn, self._items()))
+        except BaseException as error:
+            self.error = error
+        self._moved.put(None)
+
+    def _items(self) -> Iterator[Item]:
+        while items := self._queue.get():
+            if self._is_stopped:
+                break
+            self._moved.put(None)
+            yield items[0]
+        if self._is_stopped:
+            raise _StoppedError
 
 
-def _items(queue: Queue[list[Item] | None]) -> Iterator[Item]:
-    while items := queue.get():
-        yield items[0]
-    if items is None:
-        raise _StoppedError
-
-
-def _pending(running: Sequence[Future[Any]]) -> list[Future[Any]]:
-    """Those that have not ended; raises what one of them raised."""
-    for each in running:
-        if each.done():
-            each.result()
-    return [each for each in running if not each.done()]
-
-
-def _put(
-    queue: Queue[list[Item] | None],
-    items: list[Item],
-    worker: int,
-    running: Sequence[Future[Any]],
-    look: Callable[[], None] | None,
-) -> None:
-    while running[worker] in _pending(running):  # one that has ended needs no more
-        try:
-            queue.put(items, timeout=_PATIENCE)
-            return
-        except Full:
-            if look is not None:
-                look()
-
-
-def _stop(queue: Queue[list[Item] | None]) -> None:
-    with suppress(Empty):
-        while True:
-            queue.get_nowait()
-    queue.put_nowait(None)
+def _stop(workers: Sequence[_Worker[Any, Any]]) -> None:
+    """Wait until all have ended, whatever they do."""
+    for worker in workers:
+        worker.stop()
+    while running := [worker for worker in workers if worker.thread.is_alive()]:
+        for worker in running:
+            if not worker.has_ended():
+                with suppress(psycopg.Error):  # it may wait for a lock that another one of them holds
+                    worker.conn.cancel_safe()
+        running[0].thread.join(_AGAIN)
