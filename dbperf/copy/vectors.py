@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from psycopg.abc import AdaptContext
 
+from dbperf.copy.alike import AlikeEncoder, is_alike
 from dbperf.copy.blocks import Part
 from dbperf.copy.catalog import Column
 from dbperf.copy.columnar import Field, Fixed, Joiner, Variable
@@ -155,7 +156,9 @@ class FieldEncoder:
 
     def __init__(self, column: Column, context: AdaptContext, policy: Policy) -> None:
         self.column, self.policy = column, policy
+        self._context = context
         self._values = ValueEncoder(column, context, policy)
+        self._alike: AlikeEncoder | None = None
         self._scale = policy.scale.get(column.name)
         self._unit = None if column.name in policy.round else column.unit
         self._are_numbers = True  # until something else was among them
@@ -216,7 +219,12 @@ class FieldEncoder:
     def _one_by_one(self, values: Sequence[Any], numbers: Sequence[int], nulls: Array | None) -> Field:
         if nulls is not None:
             values = [None if missing else value for value, missing in zip(values, nulls.tolist(), strict=True)]
-        return _field(self._values.encode(values, numbers), _WIDTHS.get(self.column.oid))
+        width = _WIDTHS.get(self.column.oid)
+        if width is not None and is_alike(self._values.dumper(values)):
+            self._alike = self._alike or AlikeEncoder(self.column.oid, width, self._context)
+            if (items := self._alike.encode(values)) is not None:
+                return Fixed(items, items.dtype)
+        return _field(self._values.encode(values, numbers), width)
 
     def _fitted(self, block: Array) -> Array:
         """Times without the nanoseconds that the policy gives up."""
