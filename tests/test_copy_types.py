@@ -534,8 +534,8 @@ _ODD = st.one_of(
     st.sampled_from([dt.timedelta.min, dt.timedelta.max, float("inf"), "infinity", np.datetime64("2026-07-01", "us")]),
 )  # fmt: skip
 _COLUMNS = {
-    **{kind: VALUES[kind] for kind in ("boolean", "double precision", "real", "date", "time", "timestamp",
-                                       "timestamptz", "interval", "uuid", "numeric")},
+    **{kind: VALUES[kind] for kind in ("boolean", "smallint", "bigint", "double precision", "real", "date", "time",
+                                       "timestamp", "timestamptz", "interval", "uuid", "numeric")},
     **{kind: values for _, kind, values in _MODIFIED_KINDS},
 }  # fmt: skip
 _POLICIES = st.sampled_from(
@@ -546,9 +546,9 @@ _POLICIES = st.sampled_from(
 def _column(draw: st.DrawFn) -> tuple[str, list[Any], Policy]:
     """Many values, of one type but for some."""
     kind = draw(st.sampled_from(list(_COLUMNS)))
-    values = draw(st.lists(_COLUMNS[kind], min_size=1, max_size=3)) * 9
+    values = draw(st.lists(_COLUMNS[kind], min_size=1, max_size=3)) * 20
     if draw(st.booleans()):
-        values = [draw(_ODD)] * 9
+        values = [draw(_ODD)] * 20
     for value in draw(st.lists(_ODD, max_size=2)):
         values.insert(draw(st.integers(0, len(values))), value)
     return kind, values, draw(_POLICIES)
