@@ -21,7 +21,7 @@ import dbperf
 from dbperf.copy.blocks import PlainEncoder
 from dbperf.copy.catalog import CATALOG, Column
 from dbperf.copy.options import Policy
-from dbperf.copy.rows import Rows, RowShape
+from dbperf.copy.rows import ROWS, Rows, RowShape
 from dbperf.copy.vectors import BLOCK_ROWS, VectorEncoder
 from dbperf.errors import ColumnError, RowError, UsageError
 from tests.support import both_apis
@@ -227,6 +227,22 @@ def test_without_numpy(table: psycopg.Connection, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "dbperf.copy.vectors", None)
     with pytest.raises(UsageError, match="pip install"):
         dbperf.copy_columns(table, "t", {"number": [1]})
+
+
+def test_what_is_no_number_after_numbers(table: psycopg.Connection) -> None:
+    """Rows of numbers are encoded at once, but none of them is what it is not, and a good one is stored after it."""
+    names, at = ["big", "price", "at"], dt.datetime(2026, 5, 1)
+    good = [(number, number / 4, at) for number in range(ROWS)]
+    for place, value in [
+        (0, True), (0, 1.0), (0, 2**63), (1, True), (1, "1.5"), (1, np.float32(1.1)), (2, 8), (2, at.date()),
+    ]:  # fmt: skip
+        bad = tuple(value if each == place else good[0][each] for each in range(len(names)))
+        with table.transaction(), pytest.raises(RowError) as refused:
+            dbperf.copy_rows(table, "t", [*good, bad], names)
+        assert (refused.value.row, refused.value.column) == (ROWS + 1, names[place])
+    mixed = [(None, 0.5, None), (7, None, at), (2**40, 3, at)]
+    dbperf.copy_rows(table, "t", [*good, *mixed, *good], names)
+    assert _stored(table, ", ".join(names)) == [*good, *mixed, *good]
 
 
 def test_policies(table: psycopg.Connection) -> None:

@@ -23,6 +23,7 @@ from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
 import dbperf
+from dbperf.copy import alike
 from dbperf.copy.blocks import PlainEncoder
 from dbperf.copy.catalog import CATALOG, Column
 from dbperf.copy.options import Policy
@@ -505,6 +506,95 @@ def test_what_the_server_would_change_is_refused(
             getattr(dbperf, write)(table, "one", data, round=["value"] if row == (False,) else [])
             found = table.execute(f"SELECT value = {kept} FROM one".encode(), parameters).fetchall()
             assert found == [(True,)]
+
+
+# -- columns of one type ------------------------------------------------------------------
+
+
+class _Local(dt.datetime):
+    """A time of another class, which is one all the same."""
+
+
+class _Nano(dt.datetime):
+    """As pandas has times."""
+
+    nanosecond = 5
+
+    def floor(self, unit: str) -> _Nano:
+        return self
+
+    def to_pydatetime(self) -> dt.datetime:
+        return dt.datetime(self.year, self.month, self.day, self.hour, self.minute, self.second, self.microsecond)
+
+
+_ODD = st.one_of(
+    st.none(), _ATOMS, st.builds(_Local, st.integers(1, 9999), st.just(1), st.just(1)), st.just(_Nano(2026, 7, 1)),
+    st.datetimes(timezones=_ZONES), st.sampled_from([dt.date.min, dt.date.max, dt.datetime.min, dt.datetime.max]),
+    st.sampled_from([at.replace(tzinfo=UTC) for at in (dt.datetime.min, dt.datetime.max)]),
+    st.sampled_from([dt.timedelta.min, dt.timedelta.max, float("inf"), "infinity", np.datetime64("2026-07-01", "us")]),
+)  # fmt: skip
+_COLUMNS = {
+    **{kind: VALUES[kind] for kind in ("boolean", "smallint", "bigint", "double precision", "real", "date", "time",
+                                       "timestamp", "timestamptz", "interval", "uuid", "numeric")},
+    **{kind: values for _, kind, values in _MODIFIED_KINDS},
+}  # fmt: skip
+_POLICIES = st.sampled_from(
+    [Policy(), Policy(round=["value"]), Policy(naive_is_utc=True), Policy(nanoseconds="truncate"), Policy(nan_is_null=True)]
+)  # fmt: skip
+
+
+def _column(draw: st.DrawFn) -> tuple[str, list[Any], Policy]:
+    """Many values, of one type but for some."""
+    kind = draw(st.sampled_from(list(_COLUMNS)))
+    values = draw(st.lists(_COLUMNS[kind], min_size=1, max_size=3)) * 20
+    if draw(st.booleans()):
+        values = [draw(_ODD)] * 20
+    for value in draw(st.lists(_ODD, max_size=2)):
+        values.insert(draw(st.integers(0, len(values))), value)
+    return kind, values, draw(_POLICIES)
+
+
+def _outcome(encode: Callable[[], Any]) -> Any:
+    """The bytes, or which row is refused."""
+    try:
+        return bytes(encode())
+    except RowError as error:
+        return error.row, error.column
+
+
+@pytest.fixture
+def columns(table: psycopg.Connection) -> dict[str, Column]:
+    """One of each type, all of one name."""
+    table.execute(f"CREATE TABLE one ({', '.join(f'c{n} {kind}' for n, kind in enumerate(_COLUMNS))})".encode())
+    return {kind: each._replace(name="value") for kind, each in zip(_COLUMNS, _columns(table), strict=True)}
+
+
+@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(case=st.composite(_column)())
+def test_a_column_is_its_values(
+    table: psycopg.Connection, columns: dict[str, Column], case: tuple[str, list[Any], Policy]
+) -> None:
+    """However many are encoded at once: the bytes that each by itself has, or the refusal of the first that has none."""
+    kind, values, policy = case
+    column = [columns[kind]]
+    shape, numbers = RowShape(column, False, False), range(1, len(values) + 1)
+    rows = [(value,) for value in values]
+    plain = PlainEncoder(column, table, policy, False)
+    expected = _outcome(
+        lambda: b"".join(plain.encode(Rows(shape, [row], [n])) for n, row in zip(numbers, rows, strict=True))
+    )
+    for part in (Rows(shape, rows, numbers), Columns(["value"], [values])):
+        vector = VectorEncoder(column, table, policy, False)
+        assert [_outcome(lambda: vector.encode(part)) for _ in range(2)] == [expected] * 2  # noqa: B023
+
+
+def test_what_psycopg_would_encode_otherwise_is_encoded_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    dumper = psycopg.adapters.get_dumper_by_oid(1082, psycopg.pq.Format.BINARY)(dt.date)
+    assert alike.is_alike(dumper) == (psycopg.pq.__impl__ != "python")
+    assert not alike.is_alike(None)
+    for other in (None, lambda values, transformer, row: row.extend(b"\0\2" + b"\0\0\0\4\0\0\0\1" * 2)):
+        monkeypatch.setattr(alike, "format_row_binary", other)
+        assert not alike._is_known()
 
 
 @pytest.mark.parametrize("kind", ["integer", "double precision", "numeric(6,2)", "jsonb", "bigint[]", "int8range"])

@@ -60,17 +60,20 @@ class BlockEncoder(Protocol):
 
 
 class PlainEncoder:
-    """Without NumPy.
+    """Without NumPy, and quicker where there are few rows.
 
     Args:
         columns: the columns to fill, in order.
         context: the connection; its registered adapters count.
         policy: see `Policy`.
         numbered: put each row's number before it, as a ``bigint``.
+
+    Attributes:
+        encoders: of each column.
     """
 
     def __init__(self, columns: Sequence[Column], context: AdaptContext, policy: Policy, numbered: bool) -> None:
-        self._encoders = [ValueEncoder(column, context, policy) for column in columns]
+        self.encoders = [ValueEncoder(column, context, policy) for column in columns]
         self._numbered = numbered
         self._count = struct.pack(">h", len(columns) + numbered)
 
@@ -79,7 +82,7 @@ class PlainEncoder:
         columns: list[Iterable[bytes]] = [repeat(self._count, len(part))]
         if self._numbered:
             columns.append(_NUMBER(8, number) for number in part.numbers)
-        for encoder, values in zip(self._encoders, part.columns(), strict=True):
+        for encoder, values in zip(self.encoders, part.columns(), strict=True):
             columns.append(map(_field, encoder.encode(values, part.numbers)))
         return b"".join(chain.from_iterable(zip(*columns, strict=True)))
 

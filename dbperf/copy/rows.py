@@ -12,8 +12,8 @@ from dbperf.copy.catalog import Column
 from dbperf.copy.conversions import show
 from dbperf.errors import RowError
 
-#: Rows of one batch of work: many enough for whole columns, few enough to fit into a socket while the next are encoded.
-ROWS = 1536
+#: Rows of one batch of work: many enough for whole columns, few enough for the cache.
+ROWS = 2048
 
 
 @dataclass(frozen=True)

@@ -42,10 +42,11 @@ Encoded = bytes | bytearray | memoryview | None
 
 
 class _Known(NamedTuple):
-    """How values of one Python type become bytes."""
+    """How values of one Python type become bytes; *dumper*: what alone makes them, if nothing is changed or checked."""
 
     convert: Converter
     dump: Callable[[Any], Encoded]
+    dumper: Dumper | None = None
 
 
 class ValueEncoder:
@@ -76,13 +77,21 @@ class ValueEncoder:
         kinds = set(map(type, values))
         if len(kinds) == 1:
             try:
-                convert, dump = self._of(kinds.pop())
+                convert, dump, _ = self._of(kinds.pop())
                 encoded = list(map(dump, values if convert is as_is else map(convert, values)))
                 if not self._is_text or b"\0" not in b"".join(encoded):  # type: ignore[arg-type]
                     return encoded
             except (RowError, *ENCODING_ERRORS):
                 pass  # one by one: which is it
         return [self._one(value, number) for value, number in zip(values, numbers, strict=True)]
+
+    def dumper(self, values: Sequence[Any]) -> Dumper | None:
+        """What alone encodes all *values*; None if they are of several types, or something else is done to them."""
+        kinds = set(map(type, values))
+        try:
+            return self._of(kinds.pop()).dumper if len(kinds) == 1 else None
+        except ENCODING_ERRORS:
+            return None
 
     def refusal(self, number: int, value: Any, error: Exception | None = None) -> RowError:
         """The error for *value* in row *number*, from 1."""
@@ -99,7 +108,7 @@ class ValueEncoder:
 
     def _one(self, value: Any, number: int) -> Encoded:
         try:
-            convert, dump = self._of(type(value))
+            convert, dump, _ = self._of(type(value))
             encoded = dump(convert(value))
             if self._is_text and encoded is not None and b"\0" in bytes(encoded):
                 raise ValueError(f"{show(value)} holds a zero character, which PostgreSQL does not store")
@@ -128,7 +137,7 @@ class ValueEncoder:
             return _Known(convert, lambda value: self._as_elements(dumper.dump(value)))
         if self.policy.nan_is_null and convert is not as_is:  # None may come out of it
             return _Known(convert, lambda value: _dumped(dumper, value))
-        return _Known(convert, dumper.dump)
+        return _Known(convert, dumper.dump, dumper if convert is as_is and not self._is_text else None)
 
     def _as_elements(self, array: Encoded) -> Encoded:
         """An array of the base type as one of the column's own element type, whose binary form is the same."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from psycopg.abc import AdaptContext
 
-from dbperf.copy.blocks import Part
+from dbperf.copy.alike import AlikeEncoder, is_alike
+from dbperf.copy.blocks import Part, PlainEncoder
 from dbperf.copy.catalog import Column
 from dbperf.copy.columnar import Field, Fixed, Joiner, Variable
 from dbperf.copy.conversions import BOOLEAN, DATE, DOUBLE, INTEGERS, REAL, TIMESTAMP, TIMESTAMPTZ, show, too_fine
@@ -28,6 +30,9 @@ Array = npt.NDArray[Any]
 
 #: Rows of one block: many enough for NumPy, few enough for the cache.
 BLOCK_ROWS = 8192
+
+#: Rows that are encoded value by value before what NumPy needs for them is made.
+_FEW = 16
 
 #: PostgreSQL counts from 2000-01-01, NumPy from 1970-01-01.
 _EPOCH_DAYS = 10_957
@@ -109,12 +114,14 @@ class VectorEncoder:
     """
 
     def __init__(self, columns: Sequence[Column], context: AdaptContext, policy: Policy, numbered: bool) -> None:
-        self._encoders = [FieldEncoder(column, context, policy) for column in columns]
-        self._numbered = numbered
+        self._plain = PlainEncoder(columns, context, policy, numbered)
+        self._context, self._numbered = context, numbered
         self._joiner = Joiner()
 
-    def encode(self, part: Part) -> memoryview:
+    def encode(self, part: Part) -> bytes | memoryview:
         """See `BlockEncoder`."""
+        if isinstance(part, Rows) and len(part) < _FEW:
+            return self._plain.encode(part)
         fields: list[Field] = []
         if self._numbered:
             fields.append(Fixed(np.fromiter(part.numbers, np.int64, len(part)), np.dtype(">i8")))
@@ -122,6 +129,10 @@ class VectorEncoder:
         for encoder, values in zip(self._encoders, columns, strict=True):
             fields.append(self.field(encoder, values, part.numbers))
         return self._joiner.join(fields).data
+
+    @cached_property
+    def _encoders(self) -> list[FieldEncoder]:
+        return [FieldEncoder(values, self._context) for values in self._plain.encoders]
 
     def _columns(self, rows: Rows) -> Sequence[Any]:
         """The columns of *rows*: those of numbers, all at once, as arrays."""
@@ -151,11 +162,12 @@ class VectorEncoder:
 
 
 class FieldEncoder:
-    """Encodes values of one column: an array as a whole, what NumPy has no type for one by one."""
+    """Encodes values of one column: an array as a whole, what NumPy has no type for one by one, by *values*."""
 
-    def __init__(self, column: Column, context: AdaptContext, policy: Policy) -> None:
-        self.column, self.policy = column, policy
-        self._values = ValueEncoder(column, context, policy)
+    def __init__(self, values: ValueEncoder, context: AdaptContext) -> None:
+        self.column, self.policy = column, policy = values.column, values.policy
+        self._context, self._values = context, values
+        self._alike: AlikeEncoder | None = None
         self._scale = policy.scale.get(column.name)
         self._unit = None if column.name in policy.round else column.unit
         self._are_numbers = True  # until something else was among them
@@ -216,7 +228,12 @@ class FieldEncoder:
     def _one_by_one(self, values: Sequence[Any], numbers: Sequence[int], nulls: Array | None) -> Field:
         if nulls is not None:
             values = [None if missing else value for value, missing in zip(values, nulls.tolist(), strict=True)]
-        return _field(self._values.encode(values, numbers), _WIDTHS.get(self.column.oid))
+        width = _WIDTHS.get(self.column.oid)
+        if width is not None and is_alike(self._values.dumper(values)):
+            self._alike = self._alike or AlikeEncoder(self.column.oid, width, self._context)
+            if (items := self._alike.encode(values)) is not None:
+                return Fixed(items, items.dtype)
+        return _field(self._values.encode(values, numbers), width)
 
     def _fitted(self, block: Array) -> Array:
         """Times without the nanoseconds that the policy gives up."""
