@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ import dbperf
 from dbperf.errors import BadRowsError, BatchError, LockedError, RowError, UsageError
 
 T = dt.datetime(2026, 6, 1)
+SECOND = dt.timedelta(seconds=1)
 COUNT = 50_001
 ALL = (COUNT, COUNT * (COUNT - 1) // 2, COUNT)
 NOTHING = (0, None, 0)
@@ -165,6 +167,17 @@ def test_each_goes_on_where_it_stopped(numbers: psycopg.Connection, upgraded_db:
     with pytest.raises(BatchError, match="other content"):
         copy(upgraded_db, "copy_rows", "number", rows[:-1], parallel=2, **EACH)
     assert _stored(numbers)[0] == 100_000
+
+
+def test_a_batch_that_became_shorter(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    """Than the pieces of it that are stored."""
+    broken = [*((n, T) for n in range(95_000)), (95_000, "x")]
+    with pytest.raises(RowError):
+        copy(upgraded_db, "copy_rows", "number", broken, parallel=2, **EACH)
+    before = _stored(numbers)
+    with pytest.raises(BatchError, match="other content"):
+        copy(upgraded_db, "copy_rows", "number", broken[:32_768], parallel=2, **EACH)
+    assert _stored(numbers) == before
 
 
 def test_a_hash_of_ones_own(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
@@ -368,15 +381,78 @@ def test_conflicts_as_on_one_connection(
     assert stored[0] == stored[1] == stored[2]
 
 
+#: Keys that are equal and look different, in turns; and the column that deals them out, if one can.
+KEYS: dict[str, tuple[str, list[Any], str | None]] = {
+    "char": ("k char(3) PRIMARY KEY", ["a", "a ", "a  "], "k"),
+    "numeric": ("k numeric PRIMARY KEY", [Decimal("1.0"), Decimal("1.00"), 1], None),
+    "numeric and more": ("k numeric, n integer, PRIMARY KEY (k, n)", [Decimal("1.0"), Decimal("1.00"), 1], "n"),
+    "jsonb": ("k jsonb PRIMARY KEY", [{"a": 1, "b": 2}, {"b": 2, "a": 1}, {"b": 2, "a": 1.0}], None),
+    "interval": ("k interval PRIMARY KEY", [dt.timedelta(days=1)] * 3, None),
+    "double": ("k double precision PRIMARY KEY", [0.0, -0.0, 0], None),
+    "collation": ('k text COLLATE "same" PRIMARY KEY', ["\u00e9", "e\u0301", "\u00e9"], None),
+}
+
+
+@pytest.mark.parametrize("case", KEYS)
+def test_keys_that_look_different(numbers: psycopg.Connection, upgraded_db: str, copy: Copy, case: str) -> None:
+    """Go through one connection, or they are refused."""
+    definition, keys, by = KEYS[case]
+    if case == "collation":
+        try:
+            numbers.execute("CREATE COLLATION same (provider = icu, locale = 'und', deterministic = false)")
+        except psycopg.errors.FeatureNotSupported:
+            pytest.skip("this server was built without ICU, and so has no collation of which this is true")
+    numbers.execute(f"CREATE TABLE alike ({definition}, at timestamp)".encode())
+    rows: list[Any] = [(keys[n % 3], *([7] if "n integer" in definition else []), T + n * SECOND) for n in range(9_000)]
+    options = {"parallel": 3, "on_conflict": "update"}
+    if by is None:
+        with pytest.raises(UsageError, match="leave parallel out"):
+            copy(upgraded_db, "copy_rows", "alike", rows, **options)
+        return
+    for way in ({}, EACH):
+        copy(upgraded_db, "copy_rows", "alike", rows, **options, **way)
+        assert numbers.execute("SELECT at FROM alike").fetchall() == [(rows[-1][-1],)]
+
+
+def test_cursors_of_ones_own(numbers: psycopg.Connection, upgraded_db: str) -> None:
+    """Whose placeholders or rows are others."""
+    for number, factory in enumerate((psycopg.RawCursor, psycopg.ClientCursor)):
+        kwargs = {"cursor_factory": factory, "row_factory": psycopg.rows.dict_row}
+        rows = [(number * COUNT + n, T) for n in range(COUNT)] + [(number * COUNT, T), (None, T)]
+        with ConnectionPool(upgraded_db, min_size=2, kwargs=kwargs, open=True) as pool:
+            options: dict[str, Any] = {"on_conflict": "ignore", "on_error": "quarantine", "batch_id": str(number)}
+            result = dbperf.copy_rows(pool, "number", rows, parallel=2, **options)
+            assert (result.inserted, result.ignored, result.quarantined) == (COUNT, 1, 1)
+            result = dbperf.copy_rows(pool, "number", rows, on_conflict="ignore", on_error="quarantine")
+            assert (result.ignored, result.quarantined) == (COUNT + 1, 1)
+
+
+def test_two_calls_that_need_the_whole_pool(numbers: psycopg.Connection, upgraded_db: str) -> None:
+    """Neither takes a part of it and waits for the rest."""
+    results: list[dbperf.CopyResult] = []
+    with ConnectionPool(upgraded_db, min_size=3, max_size=3, open=True) as pool:
+
+        def call(name: str) -> None:
+            options: dict[str, Any] = {"on_conflict": "ignore", "batch_id": name}
+            results.append(dbperf.copy_rows(pool, "number", _rows(), parallel=3, **options))
+
+        threads = [threading.Thread(target=call, args=(name,)) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(result.inserted for result in results) == [0, 0, 0, COUNT]
+
+
 def test_bad_rows(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
     rows = [(n, "x" if n % 10_000 == 7 else T) for n in range(COUNT)] + [(1, T), (None, T)]
     options: dict[str, Any] = {"on_error": "quarantine", "parallel": 3}
     with pytest.raises(BadRowsError):
         copy(upgraded_db, "copy_rows", "number", rows, max_errors=6, **options)
     assert _stored(numbers) == NOTHING
-    result = copy(upgraded_db, "copy_rows", "number", rows, max_errors=7, **options)
+    result = copy(upgraded_db, "copy_rows", "number", rows, max_errors=7, batch_id="b", **options)
     assert (result.inserted, result.quarantined) == (COUNT - 5, 7)
-    bad = numbers.execute("SELECT row_number FROM dbperf.quarantine ORDER BY 1").fetchall()
+    bad = numbers.execute("SELECT row_number FROM dbperf.quarantine WHERE batch_id = 'b' ORDER BY 1").fetchall()
     assert [number for (number,) in bad] == [*range(8, COUNT, 10_000), COUNT + 1, COUNT + 2]
 
 

@@ -35,7 +35,8 @@ class Batch:
         columns: the columns that it fills.
         encoder: for these columns, numbered if the batch is staged.
         settings: see `Settings`.
-        meter: counts for a batch that this is a piece of; it is not closed then.
+        piece: of a batch of which this is one: how it is called in the ledger, after the batch; and what counts for
+            all of them.
     """
 
     def __init__(
@@ -44,14 +45,15 @@ class Batch:
         columns: Sequence[Column],
         encoder: BlockEncoder,
         settings: Settings,
-        meter: Meter | None = None,
+        piece: tuple[str, Meter] | None = None,
     ) -> None:
         self._conn, self._encoder, self._settings = conn, encoder, settings
         self._target = columns[0].table
         self._names = [column.name for column in columns]
         self._check_names()
-        self._is_piece = meter is not None
-        self._meter = meter or Meter(settings.progress, [conn])
+        self._is_piece = piece is not None
+        name, self._meter = piece or ("", Meter(settings.progress, [conn]))
+        self._id = settings.batch_id and settings.batch_id + name
         self._rows = self._bytes = 0
         self._quarantine: Quarantine | None = None
         if settings.max_errors is not None:
@@ -110,8 +112,8 @@ class Batch:
         if first is not None and self._quarantine is None:
             await self._ensure(self._missing_hours(first))  # before anything is locked
         async with self._conn.transaction():
-            if self._settings.batch_id is not None:
-                stored = await ask(self._conn, BEGIN, self._settings.batch_id, self._target)
+            if self._id is not None:
+                stored = await ask(self._conn, BEGIN, self._id, self._target)
                 if stored is not None:
                     await self._compare(stored[0], first)
                     return self._result(stored[1:], duplicate=True)
@@ -121,9 +123,8 @@ class Batch:
                 await ask(
                     self._conn, "SELECT dbperf.touch_instruments(%s, %s::bigint[], %s, %s)", self._target, *touched
                 )
-            if self._settings.batch_id is not None:
-                ended = self._settings.batch_id, self._content_hash(), *counts
-                await ask(self._conn, END, *ended)
+            if self._id is not None:
+                await ask(self._conn, END, self._id, self._content_hash(), *counts)
         return self._result(counts)
 
     async def _store(self, first: Part) -> tuple[int, int, int, int]:
@@ -149,7 +150,7 @@ class Batch:
         await self._conn.execute(f"DROP TABLE {staging}".encode())
         inserted, updated, ignored, quarantined = settled
         if bad is not None and bad.rows:
-            async with self._conn.cursor() as cursor:
+            async with psycopg.AsyncCursor(self._conn) as cursor:
                 await cursor.executemany(INSERT, bad.rows)
             quarantined += len(bad.rows)
         return inserted, updated, ignored, quarantined
@@ -251,9 +252,7 @@ class Batch:
                     self._note(good, data)
             part = await self._next()
         if self._content_hash() != stored:
-            raise BatchError(
-                f"batch {self._settings.batch_id} was stored before with other content: give this one another id"
-            )
+            raise BatchError(f"batch {self._id} was stored before with other content: give this one another id")
 
     async def _find_partition_column(self) -> None:
         if not self._settings.ensure_partitions:
@@ -286,7 +285,7 @@ async def ask(conn: psycopg.AsyncConnection[Any], query: str, *arguments: Any) -
         MigrationError: schema dbperf has no such routine.
     """
     try:
-        async with conn.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
+        async with psycopg.AsyncCursor(conn, row_factory=psycopg.rows.tuple_row) as cursor:  # whatever theirs are
             await cursor.execute(query.encode(), arguments)
             return await cursor.fetchone()
     except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:

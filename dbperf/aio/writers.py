@@ -174,7 +174,7 @@ def _pool(
 
 async def _catalog(conn: psycopg.AsyncConnection[Any], table: TableName) -> list[Column]:
     name = {"name": regclass_name(table)}
-    async with conn.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
+    async with psycopg.AsyncCursor(conn, row_factory=psycopg.rows.tuple_row) as cursor:
         await cursor.execute(VERSION, name)
         version = await cursor.fetchone()
         columns = KNOWN.get(conn, version)

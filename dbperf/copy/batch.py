@@ -37,7 +37,8 @@ class Batch:
         columns: the columns that it fills.
         encoder: for these columns, numbered if the batch is staged.
         settings: see `Settings`.
-        meter: counts for a batch that this is a piece of; it is not closed then.
+        piece: of a batch of which this is one: how it is called in the ledger, after the batch; and what counts for
+            all of them.
     """
 
     def __init__(
@@ -46,14 +47,15 @@ class Batch:
         columns: Sequence[Column],
         encoder: BlockEncoder,
         settings: Settings,
-        meter: Meter | None = None,
+        piece: tuple[str, Meter] | None = None,
     ) -> None:
         self._conn, self._encoder, self._settings = conn, encoder, settings
         self._target = columns[0].table
         self._names = [column.name for column in columns]
         self._check_names()
-        self._is_piece = meter is not None
-        self._meter = meter or Meter(settings.progress, [conn])
+        self._is_piece = piece is not None
+        name, self._meter = piece or ("", Meter(settings.progress, [conn]))
+        self._id = settings.batch_id and settings.batch_id + name
         self._rows = self._bytes = 0
         self._quarantine: Quarantine | None = None
         if settings.max_errors is not None:
@@ -112,8 +114,8 @@ class Batch:
         if first is not None and self._quarantine is None:
             self._ensure(self._missing_hours(first))  # before anything is locked
         with self._conn.transaction():
-            if self._settings.batch_id is not None:
-                stored = ask(self._conn, BEGIN, self._settings.batch_id, self._target)
+            if self._id is not None:
+                stored = ask(self._conn, BEGIN, self._id, self._target)
                 if stored is not None:
                     self._compare(stored[0], first)
                     return self._result(stored[1:], duplicate=True)
@@ -121,9 +123,8 @@ class Batch:
             if self._touched is not None and self._touched.ids:
                 touched = sorted(self._touched.ids), self._touched.since, self._touched.until
                 ask(self._conn, "SELECT dbperf.touch_instruments(%s, %s::bigint[], %s, %s)", self._target, *touched)
-            if self._settings.batch_id is not None:
-                ended = self._settings.batch_id, self._content_hash(), *counts
-                ask(self._conn, END, *ended)
+            if self._id is not None:
+                ask(self._conn, END, self._id, self._content_hash(), *counts)
         return self._result(counts)
 
     def _store(self, first: Part) -> tuple[int, int, int, int]:
@@ -149,7 +150,7 @@ class Batch:
         self._conn.execute(f"DROP TABLE {staging}".encode())
         inserted, updated, ignored, quarantined = settled
         if bad is not None and bad.rows:
-            with self._conn.cursor() as cursor:
+            with psycopg.Cursor(self._conn) as cursor:
                 cursor.executemany(INSERT, bad.rows)
             quarantined += len(bad.rows)
         return inserted, updated, ignored, quarantined
@@ -251,9 +252,7 @@ class Batch:
                     self._note(good, data)
             part = self._next()
         if self._content_hash() != stored:
-            raise BatchError(
-                f"batch {self._settings.batch_id} was stored before with other content: give this one another id"
-            )
+            raise BatchError(f"batch {self._id} was stored before with other content: give this one another id")
 
     def _find_partition_column(self) -> None:
         if not self._settings.ensure_partitions:
@@ -286,7 +285,7 @@ def ask(conn: psycopg.Connection[Any], query: str, *arguments: Any) -> tuple[Any
         MigrationError: schema dbperf has no such routine.
     """
     try:
-        with conn.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
+        with psycopg.Cursor(conn, row_factory=psycopg.rows.tuple_row) as cursor:  # whatever theirs are
             cursor.execute(query.encode(), arguments)
             return cursor.fetchone()
     except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:

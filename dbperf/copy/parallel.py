@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
+from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool
 
 from dbperf.copy.batch import Batch, ask
@@ -17,10 +19,11 @@ from dbperf.copy.blocks import BlockEncoder, Part
 from dbperf.copy.catalog import Column
 from dbperf.copy.feed import feed, finish
 from dbperf.copy.iterate import take
-from dbperf.copy.ledger import END, SPLIT
+from dbperf.copy.ledger import END, HAS_ONE, SPLIT
 from dbperf.copy.options import CopyResult, Settings, total
 from dbperf.copy.progress import Meter
-from dbperf.copy.routing import PRIMARY_KEY, Router, Watch
+from dbperf.copy.rights import rights_error
+from dbperf.copy.routing import KEY, Router, Watch, routing_place
 from dbperf.errors import BadRowsError, BatchError, own_error
 
 Encoders = Callable[[psycopg.Connection[Any]], BlockEncoder]
@@ -34,13 +37,15 @@ _STEADY = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_tra
 # Two such batches into one table could wait for each other by way of their clients, which no server sees.
 _ALONE = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('dbperf parallel ' || %s, 0))"
 
+# Who takes several connections of a pool: two at once could each wait for what the other has.
+_taking: WeakKeyDictionary[ConnectionPool[Any], threading.Lock] = WeakKeyDictionary()
+
 
 class Parallel:
     """Writes one batch over several connections, which take its parts in turn.
 
-    Where keys may meet, all rows whose key begins with the same bytes go through one connection, in their order: of
-    rows with one key the same one counts as on one connection, and no connection waits for a row of another. Keys that
-    are equal with other bytes, such as 1.0 and 1.00, may go through several.
+    Where keys may meet, all rows that have one value in a column of the key go through one connection, in their order:
+    of rows with one key the same one counts as on one connection, and no connection waits for a row of another.
 
     Args:
         pool: where from.
@@ -67,8 +72,9 @@ class Parallel:
         """
         try:
             with ExitStack() as stack:
-                for _ in range(self._settings.parallel):
-                    self._conns.append(stack.enter_context(self._pool.connection()))
+                with _taking.setdefault(self._pool, threading.Lock()):
+                    for _ in range(self._settings.parallel):
+                        self._conns.append(stack.enter_context(self._pool.connection()))
                 stored = self._begin()
                 if stored is not None and self._settings.content_hash is not None:
                     return stored
@@ -80,6 +86,8 @@ class Parallel:
                     raise self._other()
                 return result
         except psycopg.Error as error:
+            if self._conns:
+                error = rights_error(error, self._settings, self._target, self._conns[0])
             raise own_error(error) from None
         finally:
             self._meter.close()
@@ -116,12 +124,14 @@ class Parallel:
             counts = whole.inserted, whole.updated, whole.ignored, whole.quarantined
             ask(self._conns[0], END, asked.batch_id, asked.content_hash or self._split, *counts)
 
-    def _batch(self, conn: psycopg.Connection[Any], piece: str = "") -> Batch:
-        settings = self._settings
-        if settings.batch_id is not None:
-            name = f"{settings.batch_id} / {self._conns.index(conn) + 1} of {settings.parallel}{piece}"
-            settings = replace(settings, batch_id=name)
-        return Batch(conn, self._columns, self._encoders(conn), settings, self._meter)
+    def _piece(self, conn: psycopg.Connection[Any], number: int) -> str:
+        """The name, after the batch's, of a connection's piece, from 1; together, each has one."""
+        name = f" / {self._conns.index(conn) + 1} of {self._settings.parallel}"
+        return f"{name}, {number}" if self._settings.commit == "each" else name
+
+    def _batch(self, conn: psycopg.Connection[Any], number: int = 1) -> Batch:
+        piece = self._piece(conn, number), self._meter
+        return Batch(conn, self._columns, self._encoders(conn), self._settings, piece)
 
     # -- together, or each -----------------------------------------------------------------
 
@@ -154,7 +164,13 @@ class Parallel:
     def _write_each(self, deal: Iterator[tuple[int, Part]]) -> list[CopyResult]:
         results = feed(self._conns, self._write_pieces, _pieces(deal), None)
         flat = [result for each in results for result in each]
+        beyond = [
+            f"{self._settings.batch_id}{self._piece(conn, len(each) + 1)}"
+            for conn, each in zip(self._conns, results, strict=True)
+        ]
         with self._conns[0].transaction():
+            if ask(self._conns[0], HAS_ONE, beyond):
+                raise self._other()
             self._end(flat)
         return flat
 
@@ -162,7 +178,7 @@ class Parallel:
         results: list[CopyResult] = []
         for parts in pieces:
             with conn.transaction(force_rollback=self._is_stored):
-                results.append(self._batch(conn, f", {len(results) + 1}").write(iter(parts)))
+                results.append(self._batch(conn, len(results) + 1).write(iter(parts)))
         return results
 
     # -- who gets what ---------------------------------------------------------------------
@@ -171,16 +187,10 @@ class Parallel:
         """By what keys are told apart; None: any connection may take any row."""
         if not self._settings.is_staged:
             return None
-        key = self._settings.key
-        if key is None:
-            with self._conns[0].transaction():
-                found = ask(self._conns[0], PRIMARY_KEY, self._target)
-            key = found[0] if found else []
-        filled = {column.name: place for place, column in enumerate(self._columns)}
-        place = next((filled[name] for name in key if name in filled), None)
-        if place is None:
-            return None
-        return Router(self._columns, place, self._conns[0], self._settings)
+        with self._conns[0].transaction(), psycopg.Cursor(self._conns[0], row_factory=tuple_row) as cursor:
+            cursor.execute(KEY, {"key": self._settings.key, "table": self._target})
+            place = routing_place(self._columns, cursor.fetchall())
+        return None if place is None else Router(self._columns, place, self._conns[0], self._settings)
 
     def _deal(self, parts: Iterator[Part] | Iterator[Part], router: Router | None) -> Iterator[tuple[int, Part]]:
         turn = 0

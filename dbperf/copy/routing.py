@@ -9,18 +9,30 @@ from psycopg.abc import AdaptContext
 
 from dbperf.copy.blocks import Part
 from dbperf.copy.catalog import Column
+from dbperf.copy.conversions import BOOLEAN, BYTEA, DATE, INTEGERS, TEXTS, TIME, TIMESTAMP, TIMESTAMPTZ, TIMETZ
 from dbperf.copy.moments import listed
 from dbperf.copy.onlooker import Onlooker
 from dbperf.copy.options import Settings
 from dbperf.copy.values import Encoded, ValueEncoder
-from dbperf.errors import LockedError, RowError
+from dbperf.errors import LockedError, RowError, UsageError
 from dbperf.migrations.session import AnyConnection
 
-#: The columns of a table's primary key, in its order.
-PRIMARY_KEY = """
-SELECT dbperf.index_columns(i.indexrelid)::text[] FROM pg_catalog.pg_index AS i
-WHERE i.indrelid = to_regclass(%s) AND i.indisprimary
+#: The columns of a key, by default the primary key's, in its order; without those that are equal with other characters.
+KEY = """
+SELECT a.attname::text
+FROM unnest(coalesce(
+    %(key)s::name[],
+    (SELECT dbperf.index_columns(i.indexrelid) FROM pg_catalog.pg_index AS i
+     WHERE i.indrelid = to_regclass(%(table)s) AND i.indisprimary)
+)) WITH ORDINALITY AS k (name, place)
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = to_regclass(%(table)s) AND a.attname = k.name
+LEFT JOIN pg_catalog.pg_collation AS c ON c.oid = a.attcollation
+WHERE c.collisdeterministic IS NOT FALSE
+ORDER BY k.place
 """
+
+# Types of which equal values have the same bytes, unlike 1.0 and 1.00; text but for blanks at the end of a char(n).
+_SAME_BYTES = (BOOLEAN, *INTEGERS, 26, *TEXTS, BYTEA, DATE, TIME, TIMETZ, TIMESTAMP, TIMESTAMPTZ, 2950)
 
 # Pairs of these sessions of which one waits for the other, be it by way of strangers.
 _TANGLED = """
@@ -32,6 +44,27 @@ WITH RECURSIVE blocked (pid, holder) AS (
 )
 SELECT pid, holder FROM blocked WHERE holder = ANY (%(pids)s)
 """
+
+
+def routing_place(columns: Sequence[Column], key: Sequence[tuple[str]]) -> int | None:
+    """Which of *columns* tells keys apart; None if the batch does not fill the key.
+
+    Args:
+        key: what `KEY` returns.
+
+    Raises:
+        UsageError: none of the key's does.
+    """
+    places = {column.name: place for place, column in enumerate(columns)}
+    filled = [places[name] for (name,) in key if name in places]
+    usable = [place for place in filled if columns[place].oid in _SAME_BYTES]
+    if filled and not usable:
+        column = columns[filled[0]]
+        raise UsageError(
+            f"parallel deals rows out by a column of the key, and equal values of {column.name}, a {column.type_name}, "
+            "may differ in their bytes: leave parallel out"
+        )
+    return usable[0] if usable else None
 
 
 class Router:
@@ -68,7 +101,7 @@ class Router:
         return [self._worker(value) for value in encoded]
 
     def _worker(self, value: Encoded) -> int:
-        return 0 if value is None else crc32(value) % self._workers
+        return 0 if value is None else crc32(bytes(value).rstrip(b" ")) % self._workers
 
 
 class Watch:

@@ -175,7 +175,7 @@ def _pool(conn: psycopg.Connection[Any] | ConnectionPool[Any], settings: Setting
 
 def _catalog(conn: psycopg.Connection[Any], table: TableName) -> list[Column]:
     name = {"name": regclass_name(table)}
-    with conn.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
+    with psycopg.Cursor(conn, row_factory=psycopg.rows.tuple_row) as cursor:
         cursor.execute(VERSION, name)
         version = cursor.fetchone()
         columns = KNOWN.get(conn, version)
