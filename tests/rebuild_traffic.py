@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -276,8 +277,11 @@ class Writer:
         with psycopg.connect(dsn, autocommit=True) as conn:
             conn.isolation_level = ISOLATION[self.number]
             while not stop.is_set():
+                began = time.monotonic()
                 self.attempt(conn)
-                stop.wait(0.01)  # moderate
+                # moderate, also where the processors are busy: writers that take all there is leave a swap no moment
+                # without an old transaction, and the log grows faster than it is drained
+                stop.wait(0.01 + 2 * (time.monotonic() - began))
 
     def attempt(self, conn: psycopg.Connection) -> None:
         """A transaction that may end in a documented error."""

@@ -18,9 +18,9 @@ from psycopg.conninfo import make_conninfo
 import dbperf as package
 from dbperf import cli
 
-#: How long somebody may wait for dbperf: a promise for a machine that has nothing else to do; CI runs both versions at
-#: once, on two cores.
-BUDGET_MS = 150.0 if os.environ.get("CI") != "true" else 600.0
+#: How long somebody may wait for dbperf: a promise for a machine that has nothing else to do; `tests/both.py`, which keeps
+#: every core busy, gives more.
+BUDGET_MS = float(os.environ.get("DBPERF_TEST_BUDGET_MS", "150"))
 
 
 class Cluster:

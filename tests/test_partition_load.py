@@ -27,11 +27,10 @@ from dbperf.migrations import migrate
 from dbperf.server import Server
 from tests.conftest import OWNER
 from tests.shapes import value
-from tests.support import Cluster
+from tests.support import BUDGET_MS, Cluster
 from tests.test_partitions import add_policy, make_table
 
 START = datetime(2026, 10, 31)
-BUDGET_MS = 150.0
 WRITERS, MAINTAINERS = 4, 8
 
 #: Longest wait of a writer for a session that maintains; what waits for another writer, or a maintainer for another, is not
