@@ -47,7 +47,7 @@ def _there_and_back(dsn: str, to: str | None = None) -> None:
 def test_names_that_somebody_else_has(legacy_db: str, change: str) -> None:
     with psycopg.connect(legacy_db, autocommit=True) as conn:
         conn.execute(change.encode())
-    _there_and_back(legacy_db, BEFORE_REBUILDS)
+    _there_and_back(legacy_db, "0005")  # the last one that retires indexes
 
 
 def test_the_name_of_a_retired_index_was_taken_since(trading_db: str, legacy_catalogue: catalogue.Catalogue) -> None:
