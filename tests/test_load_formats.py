@@ -28,6 +28,8 @@ from dbperf import load
 from dbperf.load.reader import LONGEST_LINE
 from tests.support import dbperf as run_dbperf
 
+pytestmark = pytest.mark.once  # files are parsed here, and what is written is tested in test_load.py and test_copy*.py
+
 Rows = list[tuple[Any, ...]]
 
 COLUMNS = {
