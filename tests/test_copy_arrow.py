@@ -119,7 +119,7 @@ def test_one_record_batch_and_no_rows(table: psycopg.Connection, legacy_db: str,
         ("number", pa.array([1.0]), 1, "does not fit type integer"),
         ("price", pa.array([2**53 + 1]), 1, "no exact double precision value"),
         ("price", pa.array([Decimal("0.12345678901234567")]), 1, "no exact double precision value"),
-        ("at", pa.array([None, 1], pa.timestamp("ns")), 2, "does not fit type timestamp"),
+        ("at", pa.array([None, 1], pa.timestamp("ns")), 2, "pass nanoseconds="),
         ("at", pa.array([None, 0], pa.timestamp("us", "UTC")), 2, "one of them has a time zone"),
         ("zoned", pa.array([0], pa.timestamp("us")), 1, "one of them has a time zone"),
         ("flag", pa.array([1]), 1, "does not fit type boolean"),
@@ -164,6 +164,56 @@ def test_bytes_that_belong_to_a_null(table: psycopg.Connection) -> None:
 def test_what_cannot_be_written_so(table: psycopg.Connection, data: Any, words: str) -> None:
     with pytest.raises(ColumnError, match=words):
         dbperf.copy_arrow(table, "t", data)
+
+
+NS = [0, 500, 1_500, 1_501, None, 86_399_999_999_499]
+
+#: Type of the column, Arrow's, and what NS is there by policy: microseconds.
+FINER = [("timestamp", pa.timestamp("ns")), ("interval", pa.duration("ns")), ("time", pa.time64("ns"))]
+
+
+@pytest.mark.parametrize(("kind", "arrow"), FINER, ids=["timestamp", "interval", "time"])
+def test_nanoseconds(table: psycopg.Connection, kind: str, arrow: pa.DataType) -> None:
+    """Refused with their remedy, or truncated, or rounded half to even."""
+    table.execute(f"CREATE TABLE finer (n {kind})".encode())
+    array = pa.array([7, *NS]).cast(arrow)[1:]
+    for policy, expected in [
+        ("truncate", [0, 0, 1, 1, None, 86_399_999_999]),
+        ("round", [0, 0, 2, 2, None, 86_399_999_999]),
+    ]:
+        with table.transaction(force_rollback=True):
+            dbperf.copy_arrow(table, "finer", pa.table({"n": array}), nanoseconds=policy)  # type: ignore[arg-type]
+            stored = table.execute(
+                "SELECT (extract(epoch FROM n) * 1000000)::bigint FROM finer ORDER BY ctid"
+            ).fetchall()
+            assert [n for (n,) in stored] == expected
+    with table.transaction(), pytest.raises(RowError, match="pass nanoseconds=") as caught:
+        dbperf.copy_arrow(table, "finer", pa.table({"n": array}))
+    assert (caught.value.row, caught.value.column) == (2, "n")
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        ("time", pa.array([0, None, 86_399], pa.time32("s")), pa.array([86_400], pa.time32("s"))),
+        ("time", pa.array([1], pa.time64("us")), pa.array([-1], pa.time64("us"))),
+        ("date", pa.array([0, None, -86_400_000], pa.date64()), pa.array([86_400_001], pa.date64())),
+        ("interval", pa.array([-1, None], pa.duration("s")), pa.array([2**60], pa.duration("s"))),
+    ],
+    ids=["time32", "time64", "date64", "duration"],
+)
+def test_what_pyarrow_would_make_another_value(
+    table: psycopg.Connection, kind: str, good: pa.Array, bad: pa.Array
+) -> None:
+    table.execute(f"CREATE TABLE other (v {kind})".encode())
+    dbperf.copy_arrow(table, "other", pa.table({"v": good}))
+    assert _stored_values(table) == good.to_pylist()
+    with table.transaction(), pytest.raises(RowError):
+        dbperf.copy_arrow(table, "other", pa.table({"v": bad}))
+
+
+def _stored_values(conn: psycopg.Connection) -> list[Any]:
+    return [value for (value,) in conn.execute("SELECT v FROM other ORDER BY ctid").fetchall()]
 
 
 def test_without_pyarrow(table: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:

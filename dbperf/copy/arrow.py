@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from dbperf.copy.catalog import Column
 from dbperf.copy.columnar import Field, Variable
-from dbperf.copy.conversions import BYTEA, TEXTS, TIMESTAMPTZ
+from dbperf.copy.conversions import BYTEA, TEXTS, TIMESTAMPTZ, finer_reason, show
 from dbperf.copy.vectors import BLOCK_ROWS, FieldEncoder, VectorEncoder
 from dbperf.errors import ColumnError, RowError
 
@@ -90,8 +90,10 @@ class ArrowEncoder(VectorEncoder):
         items = _values(array)
         if items is not None:
             return encoder.array(items, nulls, numbers, is_utc=is_zoned)
+        if pa.types.is_time(array.type):
+            array = _times_of_day(encoder, array, nulls, numbers)
         texts = _texts(column, array, nulls)
-        return texts if texts is not None else encoder.sequence(array.to_pylist(), numbers, nulls)
+        return texts if texts is not None else encoder.sequence(_listed(column, array, numbers), numbers, nulls)
 
 
 def _simple(array: pa.Array) -> pa.Array:
@@ -112,6 +114,37 @@ def _wrong_zone(column: Column, array: pa.Array, nulls: Array | None, numbers: S
     return RowError(numbers[place], column.name, str(array[place]), reason)
 
 
+def _times_of_day(encoder: FieldEncoder, array: pa.Array, nulls: Array | None, numbers: Sequence[int]) -> pa.Array:
+    """Times as Python has them: within a day, in microseconds; pyarrow makes 01:00 of 25:00."""
+    unit = array.type.unit
+    width = "i4" if pa.types.is_time32(array.type) else "i8"
+    given = _buffer(array, np.dtype(width)).astype(f"m8[{unit}]")
+    micro = encoder.fitted(given).astype("m8[us]")
+    outside = (micro < np.timedelta64(0, "us")) | (micro >= np.timedelta64(1, "D"))
+    finer = (micro != given) & (encoder.policy.nanoseconds == "error")
+    changed = (outside | finer) if nulls is None else (outside | finer) & ~nulls
+    if changed.any():
+        place = int(changed.argmax())
+        reason = (
+            f"{show(given[place])} is out of range for {array.type}" if outside[place] else finer_reason(given[place])
+        )
+        raise RowError(numbers[place], encoder.column.name, given[place], reason)
+    return pa.array(micro.view("i8"), mask=nulls).cast(pa.time64("us"))
+
+
+def _listed(column: Column, array: pa.Array, numbers: Sequence[int]) -> list[Any]:
+    """Values as Python has them."""
+    try:
+        return list(array.to_pylist())
+    except (ValueError, ArithmeticError):
+        for number, scalar in zip(numbers, array, strict=True):
+            try:
+                scalar.as_py()
+            except (ValueError, ArithmeticError) as error:
+                raise RowError(number, column.name, None, f"Python has no such {array.type} ({error})") from None
+        raise
+
+
 def _values(array: pa.Array) -> Array | None:
     """The values as NumPy has them; None if it has no such type."""
     kind = array.type
@@ -121,6 +154,10 @@ def _values(array: pa.Array) -> Array | None:
         return np.unpackbits(packed, bitorder="little")[shift : shift + len(array)].view(bool)
     if pa.types.is_timestamp(kind):
         dtype = f"M8[{kind.unit}]"
+    elif pa.types.is_duration(kind):
+        dtype = f"m8[{kind.unit}]"
+    elif pa.types.is_date64(kind):
+        dtype = "M8[ms]"
     elif pa.types.is_date32(kind):
         return _buffer(array, np.dtype("i4")).astype("M8[D]")
     elif pa.types.is_integer(kind) or pa.types.is_floating(kind):

@@ -400,9 +400,7 @@ def _without_nanoseconds(value: Any, policy: Nanoseconds) -> dt.datetime | dt.ti
     if finer != finer:  # its NaT has NaN here
         raise ValueError(f"{show(value)} is no time")
     if finer and policy == "error":
-        raise ValueError(
-            f"{show(value)} has nanoseconds and PostgreSQL stores microseconds: pass nanoseconds='round' or 'truncate'"
-        )
+        raise ValueError(finer_reason(value))
     if finer:
         value = value.round("us") if policy == "round" else value.floor("us")
     result: dt.datetime | dt.timedelta = value.to_pytimedelta() if is_span else value.to_pydatetime()
@@ -471,6 +469,11 @@ def time_zone_reason(value: Any, oid: int) -> str:
     if oid == TIMESTAMP:
         return f"{show(value)} has a time zone and the column has none: pass naive UTC datetimes, or naive_is_utc=True"
     return f"{show(value)} has no time zone: pass aware datetimes, or naive_is_utc=True"
+
+
+def finer_reason(value: Any) -> str:
+    """Why a time or span that has nanoseconds does not go into any column."""
+    return f"{show(value)} has nanoseconds and PostgreSQL stores microseconds: pass nanoseconds='round' or 'truncate'"
 
 
 def show(value: Any) -> str:

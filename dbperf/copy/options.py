@@ -53,7 +53,7 @@ class Options(TypedDict, total=False):
         round: columns that are rounded to what they keep; a finer value is refused otherwise. Numbers half-even, to the
             scale; times and intervals by the server: half up, but half down of timestamps before 2000 and of negative
             intervals, and what ``interval hour to minute`` and the like do not keep is cut off.
-        nanoseconds: ``"error"`` (the default), ``"truncate"`` or ``"round"`` to PostgreSQL's microseconds.
+        nanoseconds: ``"error"`` (the default), ``"truncate"`` or ``"round"`` (half to even) to microseconds.
         nan_is_null: store NULL for a NaN.
         naive_is_utc: take times without a time zone as UTC for ``timestamptz``, and turn those with one to UTC for
             ``timestamp``.

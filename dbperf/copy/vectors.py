@@ -19,7 +19,19 @@ from dbperf.copy.alike import AlikeEncoder, is_alike
 from dbperf.copy.blocks import Part, PlainEncoder
 from dbperf.copy.catalog import Column
 from dbperf.copy.columnar import Field, Fixed, Joiner, Variable
-from dbperf.copy.conversions import BOOLEAN, DATE, DOUBLE, INTEGERS, REAL, TIMESTAMP, TIMESTAMPTZ, show, too_fine
+from dbperf.copy.conversions import (
+    BOOLEAN,
+    DATE,
+    DOUBLE,
+    INTEGERS,
+    INTERVAL,
+    REAL,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    finer_reason,
+    show,
+    too_fine,
+)
 from dbperf.copy.marshalled import is_number, numbers
 from dbperf.copy.options import Policy
 from dbperf.copy.rows import Rows
@@ -41,6 +53,9 @@ _EPOCH_US = _EPOCH_DAYS * 86_400_000_000
 #: The first and the last day that PostgreSQL has, counted from 1970; the last timestamp is beyond NumPy's.
 _FIRST_DAY, _LAST_DAY = _EPOCH_DAYS - 2_451_545, _EPOCH_DAYS + 2_145_031_948
 _FIRST_US = _FIRST_DAY * 86_400_000_000
+
+#: NumPy's units that are finer.
+_PER_MICROSECOND = {"ns": 10**3, "ps": 10**6, "fs": 10**9, "as": 10**12}
 
 #: Whole numbers up to here are doubles exactly.
 _EXACT = 2**53
@@ -190,12 +205,15 @@ class FieldEncoder:
             nulls = missing if nulls is None else nulls | missing
         if nulls is not None and not nulls.any():
             nulls = None
+        block = self.fitted(block)
         if oid == TIMESTAMPTZ and (is_utc or self.policy.naive_is_utc):
             oid = TIMESTAMP
         encode, sent = _ENCODERS.get((oid, kind), (None, ""))
+        if kind == "m" and oid == INTERVAL:
+            self._check_spans(numbers, block, nulls)
         if encode is None or block.ndim > 1:
             return self._one_by_one(_objects(block), numbers, nulls)
-        items, changed = encode(self._fitted(block))
+        items, changed = encode(block)
         if self._scale is not None and kind == "f":
             items, lossy = self._of_scale(items, self._scale)
             changed = lossy if changed is None else changed | lossy
@@ -235,15 +253,16 @@ class FieldEncoder:
                 return Fixed(items, items.dtype)
         return _field(self._values.encode(values, numbers), width)
 
-    def _fitted(self, block: Array) -> Array:
-        """Times without the nanoseconds that the policy gives up."""
-        if block.dtype.kind != "M" or self.policy.nanoseconds == "error" or block.dtype.itemsize != 8:
+    def fitted(self, block: Array) -> Array:
+        """Times and spans without the nanoseconds that the policy gives up; rounded half to even."""
+        per = _PER_MICROSECOND.get(np.datetime_data(block.dtype)[0]) if block.dtype.kind in "Mm" else None
+        if per is None or self.policy.nanoseconds == "error":
             return block
-        if np.datetime_data(block.dtype)[0] not in ("ns", "ps", "fs", "as"):
-            return block
+        kind, unit = block.dtype.kind, np.datetime_data(block.dtype)[0]
+        whole, rest = np.divmod(block.astype(f"{kind}8[{unit}]").view("i8"), per)
         if self.policy.nanoseconds == "round":
-            block = block + np.timedelta64(500, "ns")
-        return block.astype("M8[us]")
+            whole += 2 * rest + (whole & 1) > per
+        return whole.view(f"{kind}8[us]")
 
     def _of_scale(self, items: Array, scale: int) -> Sent:
         """Rounded if the policy says so, as Python does it; else which of them would have to be."""
@@ -266,14 +285,34 @@ class FieldEncoder:
             place = int(finer.argmax())
             raise self._values.refusal(numbers[place], block[place], too_fine(block[place], self.column))
 
+    def _check_spans(self, numbers: Sequence[int], block: Array, nulls: Array | None) -> None:
+        """Raise RowError for what `datetime.timedelta` does not hold."""
+        changed = block.astype("m8[us]").astype(block.dtype) != block
+        if nulls is not None:
+            changed &= ~nulls
+        if changed.any():
+            raise self._refusal(numbers, block, changed)
+
     def _refusal(self, numbers: Sequence[int], block: Array, changed: Array) -> RowError:
         place = int(changed.argmax())
-        value = block[place] if block.dtype.kind in "Mm" else block[place].item()
+        if block.dtype.kind in "Mm":
+            return RowError(numbers[place], self.column.name, block[place], _time_reason(self.column, block[place]))
+        value = block[place].item()
         try:
             self._values.encode([value], [numbers[place]])  # knows better what is wrong
         except RowError as error:
             return error
         return self._values.refusal(numbers[place], value)
+
+
+def _time_reason(column: Column, value: Any) -> str:
+    """Why a time or span of NumPy's does not fit into a column that takes others."""
+    kind, unit = value.dtype.kind, np.datetime_data(value.dtype)[0]
+    if unit in _PER_MICROSECOND and value.astype(f"{kind}8[us]") != value:
+        return finer_reason(value)
+    if column.oid == DATE and value.astype("M8[D]") != value:
+        return f"{show(value)} has a time of day and column {column.name} keeps dates"
+    return f"{show(value)} is out of range for type {column.type_name}"
 
 
 def _field(encoded: list[Encoded], width: int | None) -> Field:
