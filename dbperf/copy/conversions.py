@@ -25,6 +25,7 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Json, Jsonb
 from psycopg.types.multirange import Multirange, MultirangeInfo
+from psycopg.types.numeric import Int4, Int8
 from psycopg.types.range import Range, RangeInfo
 
 from dbperf.copy.catalog import Column
@@ -74,6 +75,8 @@ _ACCEPTED: dict[int, tuple[type, ...]] = {
 _ELEMENTS = {info.array_oid: info.oid for info in psycopg.adapters.types if info.array_oid}
 _BOUNDS = {info.oid: info.subtype_oid for info in psycopg.adapters.types if isinstance(info, RangeInfo)}
 _RANGES = {info.oid: info.range_oid for info in psycopg.adapters.types if isinstance(info, MultirangeInfo)}
+
+_AS_BOUND = {23: Int4, 20: Int8}
 
 #: PostgreSQL's MAXDIM.
 _DIMENSIONS = 6
@@ -230,6 +233,8 @@ def _range_converter(column: Column, policy: Policy) -> Converter:
         if column.oid in INTEGERS:  # stored as [lower, upper)
             _integer_within(column.oid, 0 if lower is None else lower + (not value.lower_inc))
             _integer_within(column.oid, 0 if upper is None else upper + value.upper_inc)
+            # psycopg before 3.3 sends a small bound in two bytes otherwise, whatever the range is of
+            lower, upper = (None if bound is None else _AS_BOUND[column.oid](bound) for bound in (lower, upper))
         return Range(lower, upper, value.bounds)
 
     return convert_range
