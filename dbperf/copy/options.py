@@ -46,7 +46,7 @@ class Options(TypedDict, total=False):
             batch, if it is newer than what is there: one UPDATE, in the order of the ids, at the end.
         parallel: how many connections of the pool write at once. The rows are asked for by the caller alone, in order.
         commit: ``"together"`` (the default): in one transaction for each connection, none of which ends before all are
-            ready; only if the server or its network fails between these COMMITs is a part stored. ``"each"``: of some
+            ready; only if client, network or server dies between these COMMITs is a part stored. ``"each"``: of some
             16,000 rows, each a batch in the ledger, so it needs a *batch_id*. Either way the same call with the same
             *batch_id* stores what is missing, once. *max_errors* then counts by piece.
         scale: decimals that a column keeps, by its name, where its type does not say: prices once ``numeric(12,4)``.
