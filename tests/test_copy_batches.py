@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 from psycopg import errors as pg_errors
@@ -128,6 +129,15 @@ def test_instruments_are_touched(upgraded: psycopg.Connection, upgraded_db: str,
     assert touched.fetchall() == [(1, T + dt.timedelta(seconds=8), 18), (2, T + dt.timedelta(seconds=9), 19)]
 
 
+def test_a_tick_that_was_rounded_touches_its_instrument(upgraded: psycopg.Connection) -> None:
+    upgraded.execute("UPDATE instruments SET last_tick = NULL, last_price = NULL")
+    at = np.array([np.datetime64(T, "ns") + np.timedelta64(900, "ns")])
+    columns = {"timestamp": at, "instrument_id": [1], "price": [5.0]}
+    dbperf.copy_columns(upgraded, "market_data", columns, nanoseconds="round", touch_instruments=True)
+    touched = upgraded.execute("SELECT id, last_tick FROM instruments WHERE last_tick IS NOT NULL").fetchall()
+    assert touched == [(1, T + dt.timedelta(microseconds=1))]
+
+
 def test_progress(upgraded: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
     seen: list[dbperf.Progress] = []
 
@@ -189,6 +199,13 @@ def test_the_rights_of_docs_writing(upgraded: psycopg.Connection, cluster: Clust
                 conn.rollback()
                 upgraded.execute(f"GRANT {right} TO {holder}".encode())
             assert dbperf.copy_rows(conn, "bar", rows[:1], on_conflict="update", **everything).updated == 1
+            conn.commit()
+            upgraded.execute("REVOKE SELECT, UPDATE ON bar FROM dbperf_test_writer")
+            with pytest.raises(RightsError, match=r"SELECT, INSERT ON public\.bar"):
+                dbperf.copy_rows(conn, "bar", rows[:1], on_conflict="ignore")
+            conn.rollback()
+            upgraded.execute("GRANT SELECT (at) ON bar TO dbperf_test_writer")
+            assert dbperf.copy_rows(conn, "bar", rows[:1], on_conflict="ignore").ignored == 1
             conn.commit()
             upgraded.execute("ALTER TABLE bar ENABLE ROW LEVEL SECURITY")
             upgraded.execute("CREATE POLICY later ON bar USING (true) WITH CHECK (close > 5)")

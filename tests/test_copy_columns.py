@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import psycopg
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -292,3 +293,18 @@ def _by_psycopg(conn: psycopg.Connection, columns: list[Column], rows: list[tupl
         for row in rows:
             copy.write_row(row)
     return written.getvalue()[19:-2]
+
+
+def test_frames(table: psycopg.Connection) -> None:
+    """Columns by name, whatever holds them; NumPy's own truth values in rows."""
+    columns = {"price": [1.5, 2.5], "flag": [True, None]}
+    for frame in (columns, pa.table(columns)):
+        dbperf.copy_columns(table, "t", frame)
+    assert _stored(table, "price, flag") == [(1.5, True), (2.5, None)] * 2
+    with pytest.raises(ColumnError, match="pass a mapping or a frame"):
+        dbperf.copy_columns(table, "t", [1, 2])
+    with pytest.raises(ColumnError, match="copy_arrow"):
+        dbperf.copy_columns(table, "t", pa.table({"at": pa.array([1501], pa.timestamp("ns"))}))
+    table.execute("TRUNCATE t")
+    dbperf.copy_rows(table, "t", [(np.True_,), (np.False_,)], ["flag"])
+    assert _stored(table, "flag") == [(True,), (False,)]

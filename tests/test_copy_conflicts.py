@@ -298,3 +298,41 @@ def test_keys_that_were_renamed_include_and_own_identity(upgraded_db: str) -> No
         )
         same = dbperf.copy_rows(conn, "odd", [{"key": 1, "w": 9}], batch_id="b", **options)
         assert min(same.inserted, same.updated, same.ignored) >= 0  # the trigger leaves it out
+
+
+def test_triggers_run_as_they_expect(upgraded_db: str, copy: Copy) -> None:
+    """Under the caller's search_path; what they miss is not said to be dbperf's."""
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE audited (k integer PRIMARY KEY, seen text)")
+        conn.execute("CREATE TABLE audit (k integer)")
+        conn.execute(
+            "CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN INSERT INTO audit VALUES (NEW.k); NEW.seen := current_schema(); RETURN NEW; END'"
+        )
+        conn.execute("CREATE TRIGGER audit BEFORE INSERT ON audited FOR EACH ROW EXECUTE FUNCTION audit()")
+        ways: list[dict[str, Any]] = [
+            {"on_conflict": "ignore"},
+            {"on_conflict": "update"},
+            {"on_error": "quarantine"},
+            {"on_conflict": "update", "on_error": "quarantine"},
+        ]
+        for number, way in enumerate(ways):
+            copy(upgraded_db, "audited", [(number, ""), (number + 10, "")], **way)
+        assert conn.execute("SELECT DISTINCT seen, (SELECT count(*) FROM audit) FROM audited").fetchall() == [
+            ("public", 8)
+        ]
+        conn.execute("DROP TABLE audit")
+        conn.execute("CREATE FUNCTION twice(integer) RETURNS integer LANGUAGE sql AS 'SELECT $1 * 2'")
+        conn.execute(
+            "CREATE OR REPLACE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM thrice(2); RETURN NEW; END'"
+        )
+        with pytest.raises(pg_errors.UndefinedFunction, match="thrice"):
+            copy(upgraded_db, "audited", [(77, "")], on_conflict="ignore")
+
+
+def test_newer_keeps_what_it_compares(bars: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    """Also if it is not among the columns to update."""
+    for seconds, close in ((1, 1.0), (9, 9.0), (5, 5.0)):
+        row = _bar(0, close, seen=T + seconds * SECOND)
+        copy(upgraded_db, "bar", [row], on_conflict="update", newer="seen", update=["close"])
+    assert bars.execute("SELECT close, seen FROM bar").fetchall() == [(9.0, T + 9 * SECOND)]

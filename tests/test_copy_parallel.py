@@ -388,6 +388,7 @@ KEYS: dict[str, tuple[str, list[Any], str | None]] = {
     "numeric and more": ("k numeric, n integer, PRIMARY KEY (k, n)", [Decimal("1.0"), Decimal("1.00"), 1], "n"),
     "jsonb": ("k jsonb PRIMARY KEY", [{"a": 1, "b": 2}, {"b": 2, "a": 1}, {"b": 2, "a": 1.0}], None),
     "interval": ("k interval PRIMARY KEY", [dt.timedelta(days=1)] * 3, None),
+    "rounded": ("k timestamp(0) PRIMARY KEY", [T, T + SECOND / 4, T - SECOND / 4], None),
     "double": ("k double precision PRIMARY KEY", [0.0, -0.0, 0], None),
     "collation": ('k text COLLATE "same" PRIMARY KEY', ["\u00e9", "e\u0301", "\u00e9"], None),
 }
@@ -404,7 +405,9 @@ def test_keys_that_look_different(numbers: psycopg.Connection, upgraded_db: str,
             pytest.skip("this server was built without ICU, and so has no collation of which this is true")
     numbers.execute(f"CREATE TABLE alike ({definition}, at timestamp)".encode())
     rows: list[Any] = [(keys[n % 3], *([7] if "n integer" in definition else []), T + n * SECOND) for n in range(9_000)]
-    options = {"parallel": 3, "on_conflict": "update"}
+    options: dict[str, Any] = {"parallel": 3, "on_conflict": "update"}
+    if case == "rounded":
+        options["round"] = ["k"]
     if by is None:
         with pytest.raises(UsageError, match="leave parallel out"):
             copy(upgraded_db, "copy_rows", "alike", rows, **options)

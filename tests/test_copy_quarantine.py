@@ -159,3 +159,22 @@ def test_arrays_and_frames(trades: psycopg.Connection) -> None:
             assert _quarantine(trades) == [(6, "22000"), (12_001, "22000")]
             row = trades.execute("SELECT row_data FROM dbperf.quarantine ORDER BY id").fetchone()
             assert row == ({"number": 2**40, "at": "2026-03-01"},)
+
+
+def test_times_that_python_does_not_have(trades: psycopg.Connection) -> None:
+    """Beside a bad row they are shown as text, and good ones are stored."""
+    trades.execute("CREATE TABLE far (at timestamp, n integer)")
+    seconds = pa.array([0, 10**12, 10**13], pa.timestamp("s"))
+    data = pa.table({"at": seconds, "n": pa.array([1, 2**40, 3])})
+    result = dbperf.copy_arrow(trades, "far", data, on_error="quarantine")
+    assert (result.inserted, result.quarantined) == (1, 2)
+    assert [number for number, _ in _quarantine(trades)] == [2, 3]
+    data = pa.table({"at": seconds[1:2], "n": pa.array([2])})
+    assert dbperf.copy_arrow(trades, "far", data, on_error="quarantine", ensure_partitions=True).inserted == 1
+
+
+def test_an_array_of_a_checked_domain(trades: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    trades.execute("CREATE TABLE sizes (sizes size[])")
+    result = copy(upgraded_db, "sizes", [([1],), ([2, -1],), ([3],)], ["sizes"], on_error="quarantine")
+    assert (result.inserted, result.quarantined) == (2, 1)
+    assert _quarantine(trades) == [(2, "23514")]

@@ -6,6 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
+import threading
 from decimal import Decimal
 from pathlib import Path
 
@@ -266,6 +267,56 @@ def test_the_same_file_again_changes_nothing(upgraded_db: str, bars: Path) -> No
         assert value(conn, count) == loaded
         run_dbperf("load", str(bars), *LOAD, "--round", "volume", "--batch-id", "once more", dsn=upgraded_db)
         assert value(conn, count) == 2 * loaded - before
+
+
+def test_the_same_table_by_another_name(upgraded_db: str, bars: Path) -> None:
+    """And what a mapping says that goes without saying; another table of that name is another one."""
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        for schema in ("public", "other"):
+            conn.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}".encode())
+            conn.execute(f'CREATE TABLE {schema}."Bar" (timestamp timestamp, close float)'.encode())
+        rest = [each for name in ("open", "high", "low", "volume") for each in ("--map", f"-={name}")]
+        for table, more in (
+            ('"Bar"', []),
+            ('public."Bar"', []),
+            (' "public" . "Bar"', ["--map", "close=close"]),
+            ('other."Bar"', []),
+        ):
+            run_dbperf("load", str(bars), "--table", table, *rest, *more, dsn=upgraded_db)
+        assert value(conn, 'SELECT count(*) FROM "Bar"') == 4
+        assert value(conn, 'SELECT count(*) FROM other."Bar"') == 4
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("way", [[], ["--parallel", "2"]], ids=["one", "parallel"])
+def test_a_file_that_grows_is_refused(upgraded_db: str, tmp_path: Path, kind: str, way: list[str]) -> None:
+    path = tmp_path / f"ticks.{kind}"
+    table = pa.table({"k": range(50_000 if kind == "csv" else 300_000)})  # more than waits for its connection
+    write_csv(table, path) if kind == "csv" else write_table(table, path)
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE growing (k bigint)")
+        # when the first row is there, somebody appends to the file
+        conn.execute(
+            "CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM pg_advisory_xact_lock_shared(77); RETURN NEW; END'"
+        )
+        conn.execute(
+            "CREATE TRIGGER pause BEFORE INSERT ON growing FOR EACH ROW WHEN (new.k = 0) EXECUTE FUNCTION pause()"
+        )
+        failed: list[str] = []
+        with conn.transaction():
+            conn.execute("SELECT pg_advisory_xact_lock(77)")
+            load = ["load", str(path), "--table", "growing", *way]
+            thread = threading.Thread(target=lambda: failed.append(run_dbperf(*load, dsn=upgraded_db, check=1).stderr))
+            thread.start()
+            waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 77 AND NOT granted"
+            while not conn.execute(waiting).rowcount:
+                assert thread.is_alive()
+            with path.open("ab") as file:
+                file.write(b"50000\n")
+        thread.join()
+        assert "was changed while it was loaded" in failed[0]
+        assert value(conn, "SELECT count(*) FROM growing") == 0
 
 
 def test_conflicts_and_bad_rows(upgraded_db: str, tmp_path: Path) -> None:

@@ -30,7 +30,10 @@ WITHOUT_SEARCH_PATH: dict[str, str] = dict.fromkeys(
         "run_online",
     ),
     "a procedure that commits cannot have it",
-) | {"delete_active": "triggers of the table run inside it, and expect the caller's"}
+) | dict.fromkeys(
+    ("delete_active", "settle_apart", "settle_staging", "touch_instruments"),
+    "triggers of the table run inside it, and expect the caller's",
+)
 
 #: Routines with WHEN OTHERS, each with its reason.
 CATCH_ALL = {

@@ -33,8 +33,9 @@ _PIECE_ROWS = 16_384
 # First in each transaction of a batch that ends together: what could make a COMMIT fail after another one.
 _STEADY = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 0"
 
-# Two such batches into one table could wait for each other by way of their clients, which no server sees.
-_ALONE = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('dbperf parallel ' || %s, 0))"
+# Two such batches could wait for each other by way of their clients, which no server sees: for rows of one table, or of
+# one that triggers of both change.
+_ALONE = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('dbperf parallel', 0))"
 
 # Who takes several connections of a pool: two at once could each wait for what the other has.
 _taking: WeakKeyDictionary[AsyncConnectionPool[Any], asyncio.Lock] = WeakKeyDictionary()
@@ -139,7 +140,7 @@ class Parallel:
             for conn in self._conns:
                 await stack.enter_async_context(conn.transaction(force_rollback=self._is_stored))
                 await conn.execute(_STEADY)
-            await aask(self._conns[0], _ALONE, self._target)
+            await aask(self._conns[0], _ALONE)
             watch = stack.enter_context(Watch([await _pid(conn) for conn in self._conns], self._conns[0]))
             results = await afeed(self._conns, self._write_part, deal, watch.look)
             self._check_bad_rows(results)
@@ -190,7 +191,7 @@ class Parallel:
             return None
         async with self._conns[0].transaction(), psycopg.AsyncCursor(self._conns[0], row_factory=tuple_row) as cursor:
             await cursor.execute(KEY, {"key": self._settings.key, "table": self._target})
-            place = routing_place(self._columns, await cursor.fetchall())
+            place = routing_place(self._columns, await cursor.fetchall(), self._settings.policy)
         return None if place is None else Router(self._columns, place, self._conns[0], self._settings)
 
     async def _deal(

@@ -74,7 +74,7 @@ async def copy_rows(
 async def copy_columns(
     conn: psycopg.AsyncConnection[Any] | AsyncConnectionPool[Any],
     table: TableName,
-    columns: Mapping[str, Any],
+    columns: Any,
     **options: Unpack[Options],
 ) -> CopyResult:
     """Write rows, given as columns, into *table* with binary COPY, all or none.
@@ -85,8 +85,8 @@ async def copy_columns(
     Args:
         conn: as of `copy_rows`.
         table: as of `copy_rows`.
-        columns: values by column name, all of one length: NumPy arrays, masked arrays, whose masked values are NULL,
-            sequences of Python values, in which None is, or a frame. NaN is a number, NaT is NULL.
+        columns: values by column name, a mapping or a frame, all of one length: NumPy arrays, masked arrays, whose
+            masked values are NULL, sequences of Python values, in which None is. NaN is a number, NaT is NULL.
             ``datetime64`` goes into ``timestamp`` and ``date``; for ``timestamptz`` pass aware datetimes.
         **options: as of `copy_rows`.
 
@@ -100,12 +100,12 @@ async def copy_columns(
         psycopg.Error and others: as of `copy_rows`.
     """
     try:
-        from dbperf.copy.vectors import VectorEncoder, parts_of
+        from dbperf.copy.vectors import VectorEncoder, names_of, parts_of
     except ImportError:
         raise UsageError("copy_columns needs NumPy: pip install 'dbperf[numpy]'") from None
     settings = settings_of(options)
     async with _connection(conn) as connection:
-        chosen = choose_columns(table, await _catalog(connection, table), list(columns), ())
+        chosen = choose_columns(table, await _catalog(connection, table), names_of(columns), ())
         parts = parts_of(chosen, [columns[column.name] for column in chosen])
         encoders = partial(VectorEncoder, chosen, policy=settings.policy, numbered=settings.is_staged)
         if not settings.is_split:

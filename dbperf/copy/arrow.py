@@ -59,8 +59,15 @@ class Records:
 
     def row(self, place: int) -> dict[str, Any]:
         """Row *place*, from 0."""
-        row: dict[str, Any] = self._batch.slice(place, 1).to_pylist()[0]
-        return row
+        return {name: _shown(self._batch.column(name)[place]) for name in self._batch.schema.names}
+
+
+def _shown(scalar: pa.Scalar) -> Any:
+    """The value; if Python has none, its text."""
+    try:
+        return scalar.as_py()
+    except (ValueError, ArithmeticError):
+        return str(scalar.cast(pa.string()))
 
 
 def parts_of(reader: pa.RecordBatchReader) -> Iterator[Records]:

@@ -26,6 +26,8 @@ from dbperf.partitions import ensure_hours
 
 _SETTLE = "SELECT * FROM dbperf.settle_staging(%s, %s, %s, %s::name[], %s::name[], %s::name, %s, %s, %s)"
 
+_TOUCH = "SELECT dbperf.touch_instruments(%s, %s::bigint[], %s, %s)"
+
 _STAGED = "dbperf_row"
 
 
@@ -121,8 +123,8 @@ class Batch:
                     return self._result(stored[1:], duplicate=True)
             counts = (0, 0, 0, 0) if first is None else self._store(first)
             if self._touched is not None and self._touched.ids:
-                touched = sorted(self._touched.ids), self._touched.since, self._touched.until
-                ask(self._conn, "SELECT dbperf.touch_instruments(%s, %s::bigint[], %s, %s)", self._target, *touched)
+                touched = sorted(self._touched.ids), *self._touched.between()
+                ask(self._conn, _TOUCH, self._target, *touched)
             if self._id is not None:
                 ask(self._conn, END, self._id, self._content_hash(), *counts)
         return self._result(counts)
@@ -202,7 +204,7 @@ class Batch:
                 copy.write(HEADER)
                 copy.write(data)
                 copy.write(TRAILER)
-        except psycopg.DataError as error:
+        except (psycopg.DataError, psycopg.IntegrityError) as error:  # a domain's CHECK, within an array
             if len(part) == 1:
                 quarantine.refuse_for_server(part.numbers[0], error, part.row(0))
                 return
@@ -282,13 +284,15 @@ def ask(conn: psycopg.Connection[Any], query: str, *arguments: Any) -> tuple[Any
     """The row that *query* returns.
 
     Raises:
-        MigrationError: schema dbperf has no such routine.
+        MigrationError: schema dbperf, or a routine of it, is not there.
     """
     try:
         with psycopg.Cursor(conn, row_factory=psycopg.rows.tuple_row) as cursor:  # whatever theirs are
             cursor.execute(query.encode(), arguments)
             return cursor.fetchone()
     except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
+        if "dbperf" not in (error.diag.message_primary or ""):  # of a trigger
+            raise
         raise MigrationError(
             f"this database lacks what the options need ({error.diag.message_primary}): run dbperf migrate"
         ) from None

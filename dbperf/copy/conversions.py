@@ -42,7 +42,7 @@ BYTEA, VARCHAR, TEXTS = 17, 1043, (19, 25, 1043)
 JSONB = 3802
 JSONS = (114, JSONB)
 _NUMBERS = (REAL, DOUBLE, NUMERIC)
-_TIMES = (TIME, TIMETZ, TIMESTAMP, TIMESTAMPTZ, INTERVAL)
+TIMES = (TIME, TIMETZ, TIMESTAMP, TIMESTAMPTZ)
 
 _ACCEPTED: dict[int, tuple[type, ...]] = {
     BOOLEAN: (bool,),
@@ -128,13 +128,15 @@ def converter(column: Column, kind: type, policy: Policy) -> Converter | None:
         return _nested_converter(column, kind, policy)
     if kind is bool and bool not in accepted:
         return None
+    if oid == BOOLEAN and kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"):
+        return bool
     if oid in INTEGERS and not issubclass(kind, int):
         return operator.index if hasattr(kind, "__index__") else None  # numpy's integers
     if not issubclass(kind, accepted) or (oid == DATE and issubclass(kind, dt.datetime)):
         return None
     if oid in _NUMBERS:
         return _number_converter(column, kind, policy)
-    if oid in _TIMES:
+    if oid in TIMES or oid == INTERVAL:
         return _time_converter(column, kind, policy)
     if column.length is not None:
         return _text_of_length(column, column.length)

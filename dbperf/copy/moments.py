@@ -10,13 +10,15 @@ from dbperf.copy.blocks import Part
 from dbperf.copy.catalog import Column
 from dbperf.errors import ColumnError
 
+_SECOND = dt.timedelta(seconds=1)
+
 
 def listed(values: Any) -> list[Any]:
-    """Values of a column as Python has them, without nanoseconds; None for NULL."""
+    """Values of a column as Python has them, without nanoseconds, Arrow's times in UTC; None for NULL."""
     if hasattr(values, "to_pylist"):  # Arrow's
-        if str(values.type).startswith("timestamp[ns"):
-            values = values.cast(str(values.type).replace("[ns", "[us"), safe=False)
-        return list(values.to_pylist())
+        if not str(values.type).startswith("timestamp"):
+            return list(values.to_pylist())
+        values = values.to_numpy(zero_copy_only=False)  # in UTC; Python does not have all of Arrow's years
     if hasattr(values, "dtype") and values.dtype.kind == "M":
         values = values.astype("M8[us]")
     return list(values.tolist()) if hasattr(values, "tolist") else list(values)
@@ -50,7 +52,12 @@ class Touched:
             raise ColumnError("touch_instruments needs the columns instrument_id and timestamp in the batch")
         self._positions = names.index("instrument_id"), names.index("timestamp")
         self.ids: set[int] = set()
-        self.since, self.until = dt.datetime.max, dt.datetime.min
+        self._since, self._until = dt.datetime.max, dt.datetime.min
+
+    def between(self) -> tuple[dt.datetime, dt.datetime]:
+        """The first and the last time that a row can have once it is rounded: to a second at most."""
+        first, last = dt.datetime.min + _SECOND, dt.datetime.max - _SECOND
+        return max(self._since, first) - _SECOND, min(self._until, last) + _SECOND
 
     def add(self, part: Part) -> None:
         """Note the rows of *part*."""
@@ -58,4 +65,4 @@ class Touched:
         ids, times = (listed(columns[position]) for position in self._positions)
         moments = [at for at in map(utc, times) if at is not None]
         self.ids.update(int(each) for each in ids if each is not None)
-        self.since, self.until = min([self.since, *moments]), max([self.until, *moments])
+        self._since, self._until = min([self._since, *moments]), max([self._until, *moments])

@@ -26,7 +26,7 @@ class Options(TypedDict, total=False):
         key: columns of a unique index; by default the primary key's.
         update: columns that ``"update"`` sets; by default all that the batch fills but the key's.
         newer: only update where this column's new value is greater than the old one, or that is NULL; within a batch
-            the greatest counts.
+            the greatest counts. ``"update"`` sets it, too.
         on_deleted: what becomes of a row whose key belongs to a soft-deleted one: ``"error"`` (the default),
             ``"keep"`` that deleted and ignore the row, or, of ``"update"`` alone, ``"revive"`` it with the row's
             values, which needs EXECUTE on ``dbperf.revive_rows``; writers that revive can deadlock (40P01: call again).

@@ -28,7 +28,7 @@ def rights_error(
 def _needs(settings: Settings, table: str, database: str) -> Iterator[str]:
     """As the table in docs/writing.md has them."""
     privileges = ["INSERT"]
-    if settings.on_conflict == "update" or settings.touch_instruments:
+    if settings.on_conflict != "error" or settings.touch_instruments:
         privileges.insert(0, "SELECT")
     if settings.on_conflict == "update":
         privileges.append("UPDATE")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from zlib import crc32
 
 from psycopg.abc import AdaptContext
 
 from dbperf.copy.blocks import Part
 from dbperf.copy.catalog import Column
-from dbperf.copy.conversions import BOOLEAN, BYTEA, DATE, INTEGERS, TEXTS, TIME, TIMESTAMP, TIMESTAMPTZ, TIMETZ
+from dbperf.copy.conversions import BOOLEAN, BYTEA, DATE, INTEGERS, TEXTS, TIMES
 from dbperf.copy.moments import listed
 from dbperf.copy.onlooker import Onlooker
-from dbperf.copy.options import Settings
+from dbperf.copy.options import Policy, Settings
 from dbperf.copy.values import Encoded, ValueEncoder
 from dbperf.errors import LockedError, RowError, UsageError
 from dbperf.migrations.session import AnyConnection
@@ -32,7 +33,7 @@ ORDER BY k.place
 """
 
 # Types of which equal values have the same bytes, unlike 1.0 and 1.00; text but for blanks at the end of a char(n).
-_SAME_BYTES = (BOOLEAN, *INTEGERS, 26, *TEXTS, BYTEA, DATE, TIME, TIMETZ, TIMESTAMP, TIMESTAMPTZ, 2950)
+_SAME_BYTES = (BOOLEAN, *INTEGERS, 26, *TEXTS, BYTEA, DATE, *TIMES, 2950)
 
 # Pairs of these sessions of which one waits for the other, be it by way of strangers.
 _TANGLED = """
@@ -46,25 +47,32 @@ SELECT pid, holder FROM blocked WHERE holder = ANY (%(pids)s)
 """
 
 
-def routing_place(columns: Sequence[Column], key: Sequence[tuple[str]]) -> int | None:
+def routing_place(columns: Sequence[Column], key: Sequence[tuple[str]], policy: Policy) -> int | None:
     """Which of *columns* tells keys apart; None if the batch does not fill the key.
 
     Args:
         key: what `KEY` returns.
+        policy: what it rounds tells nothing apart before.
 
     Raises:
         UsageError: none of the key's does.
     """
     places = {column.name: place for place, column in enumerate(columns)}
     filled = [places[name] for (name,) in key if name in places]
-    usable = [place for place in filled if columns[place].oid in _SAME_BYTES]
+    usable = [
+        place for place in filled if columns[place].oid in _SAME_BYTES and not _is_rounded(columns[place], policy)
+    ]
     if filled and not usable:
         column = columns[filled[0]]
         raise UsageError(
             f"parallel deals rows out by a column of the key, and equal values of {column.name}, a {column.type_name}, "
-            "may differ in their bytes: leave parallel out"
+            "may differ before they are rounded, or in their bytes: leave parallel out"
         )
     return usable[0] if usable else None
+
+
+def _is_rounded(column: Column, policy: Policy) -> bool:
+    return column.name in policy.round or (policy.nanoseconds != "error" and column.oid in TIMES)
 
 
 class Router:
@@ -79,7 +87,8 @@ class Router:
 
     def __init__(self, columns: Sequence[Column], place: int, context: AdaptContext, settings: Settings) -> None:
         self._place, self._workers = place, settings.parallel
-        self._encoder = ValueEncoder(columns[place], context, settings.policy)
+        policy = replace(settings.policy, naive_is_utc=True)  # so are Arrow's times here
+        self._encoder = ValueEncoder(columns[place], context, policy)
 
     def split(self, part: Part) -> Iterator[tuple[int, Part]]:
         """The rows of each connection, by its number."""

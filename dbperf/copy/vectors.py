@@ -6,8 +6,9 @@ Nothing is changed on the way but by a `Policy` that the caller has named: what 
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -57,6 +58,9 @@ _FIRST_US = _FIRST_DAY * 86_400_000_000
 #: NumPy's units that are finer.
 _PER_MICROSECOND = {"ns": 10**3, "ps": 10**6, "fs": 10**9, "as": 10**12}
 
+#: In what polars and pyarrow call a type that has nanoseconds.
+_FINER = re.compile(r"\bns\b|\bTime\b")
+
 #: Whole numbers up to here are doubles exactly.
 _EXACT = 2**53
 
@@ -102,6 +106,20 @@ class Columns:
     def row(self, place: int) -> dict[str, Any]:
         """Row *place*, from 0."""
         return {name: values[place] for name, values in zip(self._names, self._values, strict=True)}
+
+
+def names_of(columns: Any) -> list[str]:
+    """The names of *columns*, a mapping or a frame.
+
+    Raises:
+        ColumnError: it is neither.
+    """
+    if isinstance(columns, Mapping):
+        return list(columns)
+    for names in ("column_names", "columns"):  # of pyarrow; of pandas and polars
+        if hasattr(columns, names):
+            return list(getattr(columns, names))
+    raise ColumnError(f"{type(columns).__name__} has no columns by name: pass a mapping or a frame")
 
 
 def parts_of(columns: Sequence[Column], values: Sequence[Any]) -> Iterator[Columns]:
@@ -342,6 +360,8 @@ def _plain(column: Column, values: Any) -> Any:
     if isinstance(values, Sequence):
         return values
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
+        if not hasattr(values, "isna") and _FINER.search(str(getattr(values, "dtype", getattr(values, "type", "")))):
+            raise ColumnError(f"column {column.name} has nanoseconds, which Python drops: pass the frame to copy_arrow")
         listed = values.to_pylist() if hasattr(values, "to_pylist") else values.to_list()
         if hasattr(values, "isna") and getattr(values.dtype, "kind", "O") != "f":  # pandas has NaN for a missing text
             return [None if missing else value for value, missing in zip(listed, values.isna(), strict=True)]

@@ -156,7 +156,8 @@ class _Loading:
         if value(conn, "SELECT to_regclass('dbperf.batch_ledger')") is None:
             return given
         content = self._file.source.digest()
-        how = repr((asked.table, asked.instrument, sorted(asked.mapping), sorted(asked.rounded)))
+        fields = sorted((column.name, self._file.header[position]) for position, column in self._filled)
+        how = repr((self._filled[0][1].table, asked.instrument, fields, sorted(asked.rounded)))
         batch_id = f"file {content} {hashlib.sha256(how.encode()).hexdigest()[:16]}"
         return {"batch_id": batch_id, "content_hash": content, **given}
 
@@ -169,6 +170,7 @@ class _Loading:
                 except (ValueError, ArithmeticError) as error:
                     values.append(Unreadable(record[position], str(error)))
             yield (*values, *tail)
+        self._file.source.check_unchanged()
 
     def _from_server(self, error: psycopg.Error) -> Exception:
         """Name the line that the server complains of, in whatever language it does so."""

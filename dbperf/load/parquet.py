@@ -123,6 +123,7 @@ class ParquetReader(Reader):
             read = self.source.size * done // max(total, 1)
             progress(read - reported)
             reported = read
+        self.source.check_unchanged()
         if done < total:
             raise self.error(None, None, None, f"has {done:,} rows of the {total:,} that it says it has")
 

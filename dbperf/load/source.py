@@ -70,7 +70,8 @@ class Source:
             self._file = self._kept.enter_context(opened)
             if file == STDIN or not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
                 self._file = self._spooled(self._file)
-            self.size = os.fstat(self._file.fileno()).st_size
+            self._opened = os.fstat(self._file.fileno())
+            self.size = self._opened.st_size
             self._decompress = self._decompressor(os.pread(self._file.fileno(), 16, 0))
         except BaseException:
             self.close()
@@ -99,6 +100,12 @@ class Source:
     def digest(self) -> str:
         """SHA-256 of the decompressed bytes."""
         return hashlib.file_digest(self.open(), "sha256").hexdigest()
+
+    def check_unchanged(self) -> None:
+        """Raise FileError if somebody has written to the file since it was opened: what was read may be neither."""
+        now = os.fstat(self._file.fileno())
+        if (now.st_size, now.st_mtime_ns) != (self._opened.st_size, self._opened.st_mtime_ns):
+            raise FileError(self.name, None, None, None, "was changed while it was loaded: load it when it is complete")
 
     def seekable(self) -> io.RawIOBase:
         """The decompressed bytes in any order: what is compressed is spooled first."""

@@ -2,7 +2,6 @@ CREATE OR REPLACE FUNCTION dbperf.settle_apart(
     statement text, staging regclass, relation regclass, rows bigint, max_errors bigint, batch_id text, OUT affected bigint, OUT updated bigint, OUT bad bigint[]
 )
 LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_sequence CONSTANT regclass := pg_catalog.pg_get_serial_sequence(settle_apart.staging::text, 'dbperf_row');

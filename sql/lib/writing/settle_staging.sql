@@ -4,7 +4,6 @@ CREATE OR REPLACE FUNCTION dbperf.settle_staging(
     OUT inserted bigint, OUT updated bigint, OUT ignored bigint, OUT quarantined bigint
 )
 LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_index CONSTANT regclass := CASE WHEN settle_staging.on_conflict <> 'error' THEN dbperf.conflict_index(settle_staging.relation, settle_staging.key) END;
@@ -27,6 +26,9 @@ BEGIN
     WHERE s.attrelid = settle_staging.staging AND s.attnum > 0 AND NOT s.attisdropped AND a.attidentity <> 'a'
       AND a.attname <> ALL (dbperf.index_columns(v_index));
     v_columns := coalesce(settle_staging.update_columns, v_columns, '{}');
+    IF settle_staging.newer <> ALL (v_columns || dbperf.index_columns(v_index)) THEN -- or a stale row would be newer than what it says
+        v_columns := v_columns || settle_staging.newer;
+    END IF;
     v_source := dbperf.settling_rows(settle_staging.relation, settle_staging.staging, settle_staging.on_conflict, v_index, settle_staging.newer);
     v_ordering := (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(u.name), ', ' ORDER BY u.place)
                    FROM pg_catalog.unnest(coalesce(nullif(dbperf.index_columns(v_index), '{}'), '{dbperf_row}')) WITH ORDINALITY AS u (name, place));

@@ -1,7 +1,6 @@
 CREATE OR REPLACE FUNCTION dbperf.touch_instruments(relation regclass, ids bigint[], since timestamp without time zone, until timestamp without time zone)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_key record;
