@@ -18,9 +18,9 @@ from dbperf.copy.values import Encoded, ValueEncoder
 from dbperf.errors import LockedError, RowError, UsageError
 from dbperf.migrations.session import AnyConnection
 
-#: The columns of a key, by default the primary key's, in its order; without those that are equal with other characters.
+#: The columns of a key, by default the primary key's, in its order, and whether only the same characters are equal in it.
 KEY = """
-SELECT a.attname::text
+SELECT a.attname::text, c.collisdeterministic IS NOT FALSE
 FROM unnest(coalesce(
     %(key)s::name[],
     (SELECT dbperf.index_columns(i.indexrelid) FROM pg_catalog.pg_index AS i
@@ -28,7 +28,6 @@ FROM unnest(coalesce(
 )) WITH ORDINALITY AS k (name, place)
 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = to_regclass(%(table)s) AND a.attname = k.name
 LEFT JOIN pg_catalog.pg_collation AS c ON c.oid = a.attcollation
-WHERE c.collisdeterministic IS NOT FALSE
 ORDER BY k.place
 """
 
@@ -47,7 +46,7 @@ SELECT pid, holder FROM blocked WHERE holder = ANY (%(pids)s)
 """
 
 
-def routing_place(columns: Sequence[Column], key: Sequence[tuple[str]], policy: Policy) -> int | None:
+def routing_place(columns: Sequence[Column], key: Sequence[tuple[str, bool]], policy: Policy) -> int | None:
     """Which of *columns* tells keys apart; None if the batch does not fill the key.
 
     Args:
@@ -58,17 +57,19 @@ def routing_place(columns: Sequence[Column], key: Sequence[tuple[str]], policy: 
         UsageError: none of the key's does.
     """
     places = {column.name: place for place, column in enumerate(columns)}
-    filled = [places[name] for (name,) in key if name in places]
+    filled = [(columns[places[name]], is_exact) for name, is_exact in key if name in places]
     usable = [
-        place for place in filled if columns[place].oid in _SAME_BYTES and not _is_rounded(columns[place], policy)
+        column
+        for column, is_exact in filled
+        if is_exact and column.oid in _SAME_BYTES and not _is_rounded(column, policy)
     ]
     if filled and not usable:
-        column = columns[filled[0]]
+        column, _ = filled[0]
         raise UsageError(
             f"parallel deals rows out by a column of the key, and equal values of {column.name}, a {column.type_name}, "
             "may differ before they are rounded, or in their bytes: leave parallel out"
         )
-    return usable[0] if usable else None
+    return places[usable[0].name] if usable else None
 
 
 def _is_rounded(column: Column, policy: Policy) -> bool:
