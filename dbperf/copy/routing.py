@@ -18,7 +18,7 @@ from dbperf.copy.values import Encoded, ValueEncoder
 from dbperf.errors import LockedError, RowError, UsageError
 from dbperf.migrations.session import AnyConnection
 
-#: The columns of a key, by default the primary key's, in its order, and whether only the same characters are equal in it.
+#: The columns of a key, by default the primary key's, in order, and whether only the same characters are equal there.
 KEY = """
 SELECT a.attname::text, c.collisdeterministic IS NOT FALSE
 FROM unnest(coalesce(
