@@ -273,10 +273,13 @@ class FieldEncoder:
 
     def fitted(self, block: Array) -> Array:
         """Times and spans without the nanoseconds that the policy gives up; rounded half to even."""
-        per = _PER_MICROSECOND.get(np.datetime_data(block.dtype)[0]) if block.dtype.kind in "Mm" else None
-        if per is None or self.policy.nanoseconds == "error":
+        kind = block.dtype.kind
+        if self.policy.nanoseconds == "error" or kind not in "Mm":
             return block
-        kind, unit = block.dtype.kind, np.datetime_data(block.dtype)[0]
+        unit = np.datetime_data(block.dtype)[0]
+        per = _PER_MICROSECOND.get(unit)
+        if per is None:
+            return block
         whole, rest = np.divmod(block.astype(f"{kind}8[{unit}]").view("i8"), per)
         if self.policy.nanoseconds == "round":
             whole += 2 * rest + (whole & 1) > per
