@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -285,12 +285,20 @@ async def ask(conn: psycopg.AsyncConnection[Any], query: str, *arguments: Any) -
         MigrationError: schema dbperf, or a routine of it, is not there.
     """
     try:
-        async with psycopg.AsyncCursor(conn, row_factory=psycopg.rows.tuple_row) as cursor:  # whatever theirs are
-            await cursor.execute(query.encode(), arguments)
-            return await cursor.fetchone()
+        rows = await rows_of(conn, query, arguments)
     except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
         if "dbperf" not in (error.diag.message_primary or ""):  # of a trigger
             raise
         raise MigrationError(
             f"this database lacks what the options need ({error.diag.message_primary}): run dbperf migrate"
         ) from None
+    return rows[0] if rows else None
+
+
+async def rows_of(
+    conn: psycopg.AsyncConnection[Any], query: str, arguments: Sequence[Any] | Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
+    """The rows that *query* returns, whatever the connection's own cursors and rows are."""
+    async with psycopg.AsyncCursor(conn, row_factory=psycopg.rows.tuple_row) as cursor:
+        await cursor.execute(query.encode(), arguments)
+        return await cursor.fetchall()

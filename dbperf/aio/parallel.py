@@ -9,11 +9,11 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool
 
 from dbperf.aio.batch import Batch as AsyncBatch
 from dbperf.aio.batch import ask as aask
+from dbperf.aio.batch import rows_of as arows_of
 from dbperf.aio.feed import afeed, afinish
 from dbperf.aio.iterate import atake
 from dbperf.copy.blocks import BlockEncoder, Part
@@ -189,9 +189,9 @@ class Parallel:
         """By what keys are told apart; None: any connection may take any row."""
         if not self._settings.is_staged:
             return None
-        async with self._conns[0].transaction(), psycopg.AsyncCursor(self._conns[0], row_factory=tuple_row) as cursor:
-            await cursor.execute(KEY, {"key": self._settings.key, "table": self._target})
-            place = routing_place(self._columns, await cursor.fetchall(), self._settings.policy)
+        async with self._conns[0].transaction():
+            key = await arows_of(self._conns[0], KEY, {"key": self._settings.key, "table": self._target})
+        place = routing_place(self._columns, key, self._settings.policy)
         return None if place is None else Router(self._columns, place, self._conns[0], self._settings)
 
     async def _deal(

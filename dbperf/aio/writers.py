@@ -11,6 +11,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from dbperf.aio.batch import Batch as AsyncBatch
+from dbperf.aio.batch import rows_of as arows_of
 from dbperf.aio.iterate import atake, each
 from dbperf.aio.parallel import Parallel as AsyncParallel
 from dbperf.copy.blocks import encoder_for
@@ -174,15 +175,12 @@ def _pool(
 
 async def _catalog(conn: psycopg.AsyncConnection[Any], table: TableName) -> list[Column]:
     name = {"name": regclass_name(table)}
-    async with psycopg.AsyncCursor(conn, row_factory=psycopg.rows.tuple_row) as cursor:
-        await cursor.execute(VERSION, name)
-        version = await cursor.fetchone()
-        columns = KNOWN.get(conn, version)
-        if columns is None:
-            await cursor.execute(CATALOG, name)
-            columns = [Column(*row) for row in await cursor.fetchall()]
-            KNOWN.keep(conn, version, columns)
-        return columns
+    version = next(iter(await arows_of(conn, VERSION, name)), None)
+    columns = KNOWN.get(conn, version)
+    if columns is None:
+        columns = [Column(*row) for row in await arows_of(conn, CATALOG, name)]
+        KNOWN.keep(conn, version, columns)
+    return columns
 
 
 @asynccontextmanager

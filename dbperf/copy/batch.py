@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -287,12 +287,20 @@ def ask(conn: psycopg.Connection[Any], query: str, *arguments: Any) -> tuple[Any
         MigrationError: schema dbperf, or a routine of it, is not there.
     """
     try:
-        with psycopg.Cursor(conn, row_factory=psycopg.rows.tuple_row) as cursor:  # whatever theirs are
-            cursor.execute(query.encode(), arguments)
-            return cursor.fetchone()
+        rows = rows_of(conn, query, arguments)
     except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
         if "dbperf" not in (error.diag.message_primary or ""):  # of a trigger
             raise
         raise MigrationError(
             f"this database lacks what the options need ({error.diag.message_primary}): run dbperf migrate"
         ) from None
+    return rows[0] if rows else None
+
+
+def rows_of(
+    conn: psycopg.Connection[Any], query: str, arguments: Sequence[Any] | Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
+    """The rows that *query* returns, whatever the connection's own cursors and rows are."""
+    with psycopg.Cursor(conn, row_factory=psycopg.rows.tuple_row) as cursor:
+        cursor.execute(query.encode(), arguments)
+        return cursor.fetchall()

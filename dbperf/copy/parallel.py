@@ -11,10 +11,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool
 
-from dbperf.copy.batch import Batch, ask
+from dbperf.copy.batch import Batch, ask, rows_of
 from dbperf.copy.blocks import BlockEncoder, Part
 from dbperf.copy.catalog import Column
 from dbperf.copy.feed import feed, finish
@@ -188,9 +187,9 @@ class Parallel:
         """By what keys are told apart; None: any connection may take any row."""
         if not self._settings.is_staged:
             return None
-        with self._conns[0].transaction(), psycopg.Cursor(self._conns[0], row_factory=tuple_row) as cursor:
-            cursor.execute(KEY, {"key": self._settings.key, "table": self._target})
-            place = routing_place(self._columns, cursor.fetchall(), self._settings.policy)
+        with self._conns[0].transaction():
+            key = rows_of(self._conns[0], KEY, {"key": self._settings.key, "table": self._target})
+        place = routing_place(self._columns, key, self._settings.policy)
         return None if place is None else Router(self._columns, place, self._conns[0], self._settings)
 
     def _deal(self, parts: Iterator[Part] | Iterator[Part], router: Router | None) -> Iterator[tuple[int, Part]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 from zlib import crc32
 
 from psycopg.abc import AdaptContext
@@ -46,7 +47,7 @@ SELECT pid, holder FROM blocked WHERE holder = ANY (%(pids)s)
 """
 
 
-def routing_place(columns: Sequence[Column], key: Sequence[tuple[str, bool]], policy: Policy) -> int | None:
+def routing_place(columns: Sequence[Column], key: Sequence[tuple[Any, ...]], policy: Policy) -> int | None:
     """Which of *columns* tells keys apart; None if the batch does not fill the key.
 
     Args:

@@ -13,7 +13,7 @@ from typing import Any, Unpack
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from dbperf.copy.batch import Batch
+from dbperf.copy.batch import Batch, rows_of
 from dbperf.copy.blocks import encoder_for
 from dbperf.copy.catalog import CATALOG, KNOWN, VERSION, Column, TableName, choose_columns, regclass_name
 from dbperf.copy.iterate import take
@@ -175,15 +175,12 @@ def _pool(conn: psycopg.Connection[Any] | ConnectionPool[Any], settings: Setting
 
 def _catalog(conn: psycopg.Connection[Any], table: TableName) -> list[Column]:
     name = {"name": regclass_name(table)}
-    with psycopg.Cursor(conn, row_factory=psycopg.rows.tuple_row) as cursor:
-        cursor.execute(VERSION, name)
-        version = cursor.fetchone()
-        columns = KNOWN.get(conn, version)
-        if columns is None:
-            cursor.execute(CATALOG, name)
-            columns = [Column(*row) for row in cursor.fetchall()]
-            KNOWN.keep(conn, version, columns)
-        return columns
+    version = next(iter(rows_of(conn, VERSION, name)), None)
+    columns = KNOWN.get(conn, version)
+    if columns is None:
+        columns = [Column(*row) for row in rows_of(conn, CATALOG, name)]
+        KNOWN.keep(conn, version, columns)
+    return columns
 
 
 @contextmanager
