@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import psycopg
 
 from dbperf.aio.iterate import arun, atake
+from dbperf.aio.lookup import ask as aask
+from dbperf.aio.lookup import check_unchanged as acheck_unchanged
 from dbperf.copy.blocks import BlockEncoder, Part, good_parts
 from dbperf.copy.catalog import HEADER, PARTITION_COLUMN, TRAILER, Column, copy_statement
 from dbperf.copy.ledger import BEGIN, END
@@ -18,7 +20,7 @@ from dbperf.copy.options import CopyResult, Settings
 from dbperf.copy.progress import Meter
 from dbperf.copy.quarantine import INSERT, Quarantine
 from dbperf.copy.rights import rights_error
-from dbperf.errors import BatchError, ColumnError, MigrationError, PartitionBoundsError, RowError, own_error
+from dbperf.errors import BatchError, ColumnError, PartitionBoundsError, RowError, own_error
 from dbperf.migrations.session import sibling
 from dbperf.partitions import ensure_hours
 
@@ -27,6 +29,9 @@ _SETTLE = "SELECT * FROM dbperf.settle_staging(%s, %s, %s, %s::name[], %s::name[
 _TOUCH = "SELECT dbperf.touch_instruments(%s, %s::bigint[], %s, %s)"
 
 _STAGED = "dbperf_row"
+
+#: What the server says of bytes that were meant for another type.
+_MISREAD = ("08P01", "22P03")
 
 
 class Batch:
@@ -50,7 +55,7 @@ class Batch:
         piece: tuple[str, Meter] | None = None,
     ) -> None:
         self._conn, self._encoder, self._settings = conn, encoder, settings
-        self._target = columns[0].table
+        self._columns, self._target = columns, columns[0].table
         self._names = [column.name for column in columns]
         self._check_names()
         self._is_piece = piece is not None
@@ -75,12 +80,11 @@ class Batch:
             RowError, BatchError, BadRowsError, PartitionBoundsError, psycopg.Error: nothing of it was stored.
         """
         self._parts = parts
-        first = await self._next()
         try:
-            if not self._settings.is_plain:
-                return await self._write_in_transaction(first)
-            return CopyResult(0) if first is None else self._result(await self._store(first))
+            return await self._write(await self._next())
         except psycopg.Error as error:
+            if error.sqlstate in _MISREAD:
+                await acheck_unchanged(self._conn, self._columns)
             raise own_error(rights_error(error, self._settings, self._target, self._conn)) from None
         finally:
             if not self._is_piece:
@@ -109,29 +113,30 @@ class Batch:
             sum(counts), self._bytes, self._meter.seconds, inserted, updated, ignored, quarantined, duplicate
         )
 
-    async def _write_in_transaction(self, first: Part | None) -> CopyResult:
+    async def _write(self, first: Part | None) -> CopyResult:
         await self._find_partition_column()
         if first is not None and self._quarantine is None:
             await self._ensure(self._missing_hours(first))  # before anything is locked
         async with self._conn.transaction():
             if self._id is not None:
-                stored = await ask(self._conn, BEGIN, self._id, self._target)
+                stored = await aask(self._conn, BEGIN, self._id, self._target)
                 if stored is not None:
                     await self._compare(stored[0], first)
                     return self._result(stored[1:], duplicate=True)
             counts = (0, 0, 0, 0) if first is None else await self._store(first)
             if self._touched is not None and self._touched.ids:
                 touched = sorted(self._touched.ids), *self._touched.between()
-                await ask(self._conn, _TOUCH, self._target, *touched)
+                await aask(self._conn, _TOUCH, self._target, *touched)
+            await acheck_unchanged(self._conn, self._columns)
             if self._id is not None:
-                await ask(self._conn, END, self._id, self._content_hash(), *counts)
+                await aask(self._conn, END, self._id, self._content_hash(), *counts)
         return self._result(counts)
 
     async def _store(self, first: Part) -> tuple[int, int, int, int]:
         if not self._settings.is_staged:
             inserted = await self._copy(copy_statement(self._target, self._names), first)
             return inserted, 0, self._rows - inserted, 0
-        made = await ask(self._conn, "SELECT dbperf.make_staging(%s, %s::name[])::text", self._target, self._names)
+        made = await aask(self._conn, "SELECT dbperf.make_staging(%s, %s::name[])::text", self._target, self._names)
         assert made is not None
         staging: str = made[0]
         statement = copy_statement(staging, [_STAGED, *self._names])
@@ -145,7 +150,7 @@ class Batch:
         asked, bad = self._settings, self._quarantine
         how = asked.on_conflict, asked.key, asked.update, asked.newer, asked.on_deleted
         limit = None if bad is None else bad.left
-        settled = await ask(self._conn, _SETTLE, self._target, staging, *how, limit, asked.batch_id)
+        settled = await aask(self._conn, _SETTLE, self._target, staging, *how, limit, asked.batch_id)
         assert settled is not None
         await self._conn.execute(f"DROP TABLE {staging}".encode())
         inserted, updated, ignored, quarantined = settled
@@ -257,7 +262,7 @@ class Batch:
     async def _find_partition_column(self) -> None:
         if not self._settings.ensure_partitions:
             return
-        key = await ask(self._conn, PARTITION_COLUMN, self._target)
+        key = await aask(self._conn, PARTITION_COLUMN, self._target)
         if key is not None and key[0] in self._names:
             self._partitioned = self._names.index(key[0])
 
@@ -276,29 +281,3 @@ class Batch:
         if refused and self._quarantine is None:
             hour, reason = min(refused.items())
             raise PartitionBoundsError(f"column {self._names[self._partitioned]} has times of {hour}: {reason}")
-
-
-async def ask(conn: psycopg.AsyncConnection[Any], query: str, *arguments: Any) -> tuple[Any, ...] | None:
-    """The row that *query* returns.
-
-    Raises:
-        MigrationError: schema dbperf, or a routine of it, is not there.
-    """
-    try:
-        rows = await rows_of(conn, query, arguments)
-    except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
-        if "dbperf" not in (error.diag.message_primary or ""):  # of a trigger
-            raise
-        raise MigrationError(
-            f"this database lacks what the options need ({error.diag.message_primary}): run dbperf migrate"
-        ) from None
-    return rows[0] if rows else None
-
-
-async def rows_of(
-    conn: psycopg.AsyncConnection[Any], query: str, arguments: Sequence[Any] | Mapping[str, Any]
-) -> list[tuple[Any, ...]]:
-    """The rows that *query* returns, whatever the connection's own cursors and rows are."""
-    async with psycopg.AsyncCursor(conn, row_factory=psycopg.rows.tuple_row) as cursor:
-        await cursor.execute(query.encode(), arguments)
-        return await cursor.fetchall()

@@ -12,10 +12,10 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from dbperf.aio.batch import Batch as AsyncBatch
-from dbperf.aio.batch import ask as aask
-from dbperf.aio.batch import rows_of as arows_of
 from dbperf.aio.feed import afeed, afinish
 from dbperf.aio.iterate import atake
+from dbperf.aio.lookup import ask as aask
+from dbperf.aio.lookup import rows_of as arows_of
 from dbperf.copy.blocks import BlockEncoder, Part
 from dbperf.copy.catalog import Column
 from dbperf.copy.ledger import END, HAS_ONE, SPLIT

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -15,12 +15,13 @@ from dbperf.copy.blocks import BlockEncoder, Part, good_parts
 from dbperf.copy.catalog import HEADER, PARTITION_COLUMN, TRAILER, Column, copy_statement
 from dbperf.copy.iterate import run, take
 from dbperf.copy.ledger import BEGIN, END
+from dbperf.copy.lookup import ask, check_unchanged
 from dbperf.copy.moments import Touched, hours_of, listed
 from dbperf.copy.options import CopyResult, Settings
 from dbperf.copy.progress import Meter
 from dbperf.copy.quarantine import INSERT, Quarantine
 from dbperf.copy.rights import rights_error
-from dbperf.errors import BatchError, ColumnError, MigrationError, PartitionBoundsError, RowError, own_error
+from dbperf.errors import BatchError, ColumnError, PartitionBoundsError, RowError, own_error
 from dbperf.migrations.session import sibling
 from dbperf.partitions import ensure_hours
 
@@ -29,6 +30,9 @@ _SETTLE = "SELECT * FROM dbperf.settle_staging(%s, %s, %s, %s::name[], %s::name[
 _TOUCH = "SELECT dbperf.touch_instruments(%s, %s::bigint[], %s, %s)"
 
 _STAGED = "dbperf_row"
+
+#: What the server says of bytes that were meant for another type.
+_MISREAD = ("08P01", "22P03")
 
 
 class Batch:
@@ -52,7 +56,7 @@ class Batch:
         piece: tuple[str, Meter] | None = None,
     ) -> None:
         self._conn, self._encoder, self._settings = conn, encoder, settings
-        self._target = columns[0].table
+        self._columns, self._target = columns, columns[0].table
         self._names = [column.name for column in columns]
         self._check_names()
         self._is_piece = piece is not None
@@ -77,12 +81,11 @@ class Batch:
             RowError, BatchError, BadRowsError, PartitionBoundsError, psycopg.Error: nothing of it was stored.
         """
         self._parts = parts
-        first = self._next()
         try:
-            if not self._settings.is_plain:
-                return self._write_in_transaction(first)
-            return CopyResult(0) if first is None else self._result(self._store(first))
+            return self._write(self._next())
         except psycopg.Error as error:
+            if error.sqlstate in _MISREAD:
+                check_unchanged(self._conn, self._columns)
             raise own_error(rights_error(error, self._settings, self._target, self._conn)) from None
         finally:
             if not self._is_piece:
@@ -111,7 +114,7 @@ class Batch:
             sum(counts), self._bytes, self._meter.seconds, inserted, updated, ignored, quarantined, duplicate
         )
 
-    def _write_in_transaction(self, first: Part | None) -> CopyResult:
+    def _write(self, first: Part | None) -> CopyResult:
         self._find_partition_column()
         if first is not None and self._quarantine is None:
             self._ensure(self._missing_hours(first))  # before anything is locked
@@ -125,6 +128,7 @@ class Batch:
             if self._touched is not None and self._touched.ids:
                 touched = sorted(self._touched.ids), *self._touched.between()
                 ask(self._conn, _TOUCH, self._target, *touched)
+            check_unchanged(self._conn, self._columns)
             if self._id is not None:
                 ask(self._conn, END, self._id, self._content_hash(), *counts)
         return self._result(counts)
@@ -278,29 +282,3 @@ class Batch:
         if refused and self._quarantine is None:
             hour, reason = min(refused.items())
             raise PartitionBoundsError(f"column {self._names[self._partitioned]} has times of {hour}: {reason}")
-
-
-def ask(conn: psycopg.Connection[Any], query: str, *arguments: Any) -> tuple[Any, ...] | None:
-    """The row that *query* returns.
-
-    Raises:
-        MigrationError: schema dbperf, or a routine of it, is not there.
-    """
-    try:
-        rows = rows_of(conn, query, arguments)
-    except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
-        if "dbperf" not in (error.diag.message_primary or ""):  # of a trigger
-            raise
-        raise MigrationError(
-            f"this database lacks what the options need ({error.diag.message_primary}): run dbperf migrate"
-        ) from None
-    return rows[0] if rows else None
-
-
-def rows_of(
-    conn: psycopg.Connection[Any], query: str, arguments: Sequence[Any] | Mapping[str, Any]
-) -> list[tuple[Any, ...]]:
-    """The rows that *query* returns, whatever the connection's own cursors and rows are."""
-    with psycopg.Cursor(conn, row_factory=psycopg.rows.tuple_row) as cursor:
-        cursor.execute(query.encode(), arguments)
-        return cursor.fetchall()

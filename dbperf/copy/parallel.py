@@ -13,12 +13,13 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from dbperf.copy.batch import Batch, ask, rows_of
+from dbperf.copy.batch import Batch
 from dbperf.copy.blocks import BlockEncoder, Part
 from dbperf.copy.catalog import Column
 from dbperf.copy.feed import feed, finish
 from dbperf.copy.iterate import take
 from dbperf.copy.ledger import END, HAS_ONE, SPLIT
+from dbperf.copy.lookup import ask, rows_of
 from dbperf.copy.options import CopyResult, Settings, total
 from dbperf.copy.progress import Meter
 from dbperf.copy.rights import rights_error

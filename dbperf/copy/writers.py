@@ -13,10 +13,11 @@ from typing import Any, Unpack
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from dbperf.copy.batch import Batch, rows_of
+from dbperf.copy.batch import Batch
 from dbperf.copy.blocks import encoder_for
-from dbperf.copy.catalog import CATALOG, KNOWN, VERSION, Column, TableName, choose_columns, regclass_name
+from dbperf.copy.catalog import TableName, choose_columns
 from dbperf.copy.iterate import take
+from dbperf.copy.lookup import catalog_of
 from dbperf.copy.options import CopyResult, Options, Settings, settings_of
 from dbperf.copy.parallel import Parallel
 from dbperf.copy.rows import ROWS, Rows, RowShape
@@ -34,7 +35,8 @@ def copy_rows(
 
     The column types come from the catalogue. A value arrives as it is or not at all, except that ``real`` rounds it as
     any INSERT does. Table, columns and the first rows are checked before COPY begins, every other row before its bytes
-    are sent. Whole columns are encoded at once where NumPy is installed (``pip install 'dbperf[numpy]'``).
+    are sent, and table and columns again before the batch ends. Whole columns are encoded at once where NumPy is
+    installed (``pip install 'dbperf[numpy]'``).
 
     Args:
         conn: a connection: the COPY belongs to its transaction, which stays the caller's to commit
@@ -53,17 +55,16 @@ def copy_rows(
 
     Raises:
         TypeError, UsageError: there is no such option, or it cannot be meant; nothing was begun.
-        ColumnError: table or columns cannot be written so; nothing was begun.
+        ColumnError: table or columns cannot be written so; nothing was begun. Or they were altered meanwhile.
         RowError: a value does not fit its column; it names row, column and value.
         BadRowsError, BatchError, PartitionBoundsError, MigrationError: see the options.
-        psycopg.Error: the server refused a row or the connection broke. After it, and after a
-            `RowError` for any row but the first ones, the transaction is aborted as by any failed
-            statement: nothing of *rows* is stored.
+        psycopg.Error: the server refused a row or the connection broke. After it, as after the others, nothing of
+            *rows* is stored, and the caller's transaction is as it was before.
     """
     settings = settings_of(options)
     source = iter(rows)
     with _connection(conn) as connection:
-        catalog = _catalog(connection, table)
+        catalog = catalog_of(connection, table)
         first = take(source, 1)
         chosen = choose_columns(table, catalog, columns, first[0] if first else None)
         shape = RowShape(chosen, bool(first) and isinstance(first[0], Mapping), columns is not None)
@@ -108,7 +109,7 @@ def copy_columns(
         raise UsageError("copy_columns needs NumPy: pip install 'dbperf[numpy]'") from None
     settings = settings_of(options)
     with _connection(conn) as connection:
-        chosen = choose_columns(table, _catalog(connection, table), names_of(columns), ())
+        chosen = choose_columns(table, catalog_of(connection, table), names_of(columns), ())
         parts = parts_of(chosen, [columns[column.name] for column in chosen])
         encoders = partial(VectorEncoder, chosen, policy=settings.policy, numbered=settings.is_staged)
         if not settings.is_split:
@@ -151,7 +152,7 @@ def copy_arrow(
     settings = settings_of(options)
     reader = arrow.reader_of(data)
     with _connection(conn) as connection:
-        chosen = choose_columns(table, _catalog(connection, table), reader.schema.names, ())
+        chosen = choose_columns(table, catalog_of(connection, table), reader.schema.names, ())
         parts = arrow.parts_of(reader)
         encoders = partial(arrow.ArrowEncoder, chosen, policy=settings.policy, numbered=settings.is_staged)
         if not settings.is_split:
@@ -171,16 +172,6 @@ def _pool(conn: psycopg.Connection[Any] | ConnectionPool[Any], settings: Setting
     if isinstance(conn, psycopg.Connection) or 0 < conn.max_size < settings.parallel:
         raise UsageError(f"parallel and commit='each' need a pool of {settings.parallel} connections or more: pass one")
     return conn
-
-
-def _catalog(conn: psycopg.Connection[Any], table: TableName) -> list[Column]:
-    name = {"name": regclass_name(table)}
-    version = next(iter(rows_of(conn, VERSION, name)), None)
-    columns = KNOWN.get(conn, version)
-    if columns is None:
-        columns = [Column(*row) for row in rows_of(conn, CATALOG, name)]
-        KNOWN.keep(conn, version, columns)
-    return columns
 
 
 @contextmanager
