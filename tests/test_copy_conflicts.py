@@ -236,9 +236,13 @@ def test_deleted_rows(bars: psycopg.Connection, upgraded_db: str, copy: Copy, ho
     assert [row[0] for row in bars.execute("SELECT close FROM bar_active ORDER BY 1")] == [0, 10, 20]
 
 
-def test_eight_writers_on_the_same_keys(bars: psycopg.Connection, upgraded_db: str, rng: random.Random) -> None:
-    """Whatever the order of their rows, and whether they ignore or update: nobody deadlocks, and the counts are true."""
-    rounds, failures, inserted = 12, list[str](), list[int]()
+@pytest.mark.parametrize("on_error", ["stop", "quarantine"])
+def test_eight_writers_on_the_same_keys(
+    bars: psycopg.Connection, upgraded_db: str, rng: random.Random, on_error: Any
+) -> None:
+    """Whatever the order of their rows, whether they ignore or update, and what is bad: nobody deadlocks, and the counts are true."""
+    bars.execute("ALTER TABLE bar ADD CHECK (close >= 0)")
+    rounds, failures, results = 12, list[str](), list[dbperf.CopyResult]()
     start = threading.Barrier(8)
 
     def write(number: int, seed: int) -> None:
@@ -248,8 +252,10 @@ def test_eight_writers_on_the_same_keys(bars: psycopg.Connection, upgraded_db: s
                 start.wait()
                 for _ in range(rounds):
                     rows = [_bar(own.randrange(200), number, own.randrange(3)) for _ in range(150)]
+                    if on_error == "quarantine":
+                        rows[::9] = [row | {"close": -1.0} for row in rows[::9]]
                     mode = own.choice(["ignore", "update"])
-                    inserted.append(dbperf.copy_rows(conn, "bar", rows, on_conflict=mode).inserted)  # type: ignore[arg-type]
+                    results.append(dbperf.copy_rows(conn, "bar", rows, on_conflict=mode, on_error=on_error))  # type: ignore[arg-type]
         except psycopg.Error as error:
             failures.append(str(error))
 
@@ -259,7 +265,10 @@ def test_eight_writers_on_the_same_keys(bars: psycopg.Connection, upgraded_db: s
     for thread in threads:
         thread.join()
     assert not failures
-    assert bars.execute("SELECT count(*) FROM bar").fetchone() == (sum(inserted),)
+    assert bars.execute("SELECT count(*) FROM bar").fetchone() == (sum(result.inserted for result in results),)
+    quarantined = sum(result.quarantined for result in results)
+    assert bars.execute("SELECT count(*) FROM dbperf.quarantine").fetchone() == (quarantined,)
+    assert (quarantined > 0) == (on_error == "quarantine")
 
 
 @pytest.mark.parametrize(
@@ -336,3 +345,19 @@ def test_newer_keeps_what_it_compares(bars: psycopg.Connection, upgraded_db: str
         row = _bar(0, close, seen=T + seconds * SECOND)
         copy(upgraded_db, "bar", [row], on_conflict="update", newer="seen", update=["close"])
     assert bars.execute("SELECT close, seen FROM bar").fetchall() == [(9.0, T + 9 * SECOND)]
+
+
+@pytest.mark.parametrize("on_error", ["stop", "quarantine"])
+def test_updates_that_a_trigger_skips(bars: psycopg.Connection, upgraded_db: str, copy: Copy, on_error: str) -> None:
+    """They are ignored, and the rows between them are counted as what they are."""
+    leaf = "bar_7" if bars.execute("SELECT relkind FROM pg_class WHERE relname = 'bar'").fetchone() == ("p",) else "bar"
+    bars.execute(
+        f"CREATE TRIGGER z BEFORE UPDATE ON {leaf} FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()".encode()
+    )
+    bars.execute("ALTER TABLE bar ADD CHECK (close >= 0)")
+    copy(upgraded_db, "bar", [_bar(n, 0) for n in range(0, 10, 2)])
+    rows = [_bar(n, float(n == 4)) for n in range(10)] + [_bar(3, -1.0)] * (on_error == "quarantine")
+    for seen in ((5, 1, 4), (0, 0, 10)):
+        result = copy(upgraded_db, "bar", rows, on_conflict="update", on_error=on_error)
+        assert (result.inserted, result.updated, result.ignored) == seen
+    assert copy(upgraded_db, "bar", rows[:9], ["instrument_id", "timestamp"], on_conflict="update").ignored == 9

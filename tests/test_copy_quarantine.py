@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -125,6 +126,58 @@ def test_a_bad_row_gives_way_to_the_next_of_its_key(trades: psycopg.Connection, 
     wanted = [1, 8] if mode == "ignore" else [5, 6, 8]
     assert [number for number, _ in _quarantine(trades)] == wanted
     assert (result.inserted, result.updated, result.quarantined) == (2, 0, len(wanted))
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+@pytest.mark.parametrize("mode", ["ignore", "update", "newer"])
+def test_each_key_has_its_first_good_row(
+    upgraded_db: str, copy: Copy, rng: random.Random, mode: str, is_there: bool
+) -> None:
+    """As a model in Python says; NULLs are keys of their own."""
+    keys = [rng.choice([None, *range(12)]) for _ in range(120)]
+    rows = [(key, number, rng.random(), rng.random() < 0.6) for number, key in enumerate(keys, 1)]
+    chosen, bad = list[int](), list[int]()
+    for key in range(12):
+        turns = [row for row in rows if row[0] == key]
+        turns.sort(key=lambda row: row[1] if mode == "ignore" else -row[1] if mode == "update" else -row[2])
+        good = next((place for place, row in enumerate(turns) if row[3]), len(turns))
+        bad += [row[1] for row in turns[:good]]
+        chosen += [row[1] for row in turns[good : good + 1]]
+    apart = [row for row in rows if row[0] is None]
+    bad += [row[1] for row in apart if not row[3]]
+    chosen += [row[1] for row in apart if row[3]]
+    options: Any = {"on_conflict": "update", "newer": "seen"} if mode == "newer" else {"on_conflict": mode}
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute(
+            "CREATE TABLE k (key integer UNIQUE, number integer, seen double precision, good boolean CHECK (good))"
+        )
+        if is_there:
+            conn.execute("INSERT INTO k SELECT n, 0, -1, true FROM generate_series(0, 5) AS n")
+        result = copy(upgraded_db, "k", rows, key=["key"], on_error="quarantine", **options)
+        assert [number for number, _ in _quarantine(conn)] == sorted(bad)
+        found = [number for (number,) in conn.execute("SELECT number FROM k WHERE number > 0 ORDER BY 1")]
+        kept = [
+            n
+            for n in chosen
+            if mode == "ignore" and is_there and (rows[n - 1][0] or 0) < 6 and rows[n - 1][0] is not None
+        ]
+        assert found == sorted(set(chosen) - set(kept))
+        assert (result.inserted + result.updated, result.quarantined) == (len(found), len(bad))
+
+
+def test_rows_that_a_policy_refuses(trades: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    trades.execute("ALTER TABLE trade ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+    trades.execute("CREATE POLICY own ON trade USING (true) WITH CHECK (note <> 'b')")
+    result = copy(upgraded_db, "trade", [_row(1), _row(2, note="b"), _row(3)], NAMES, on_error="quarantine")
+    assert (result.inserted, result.quarantined) == (2, 1)
+    assert _quarantine(trades) == [(2, "42501")]
+
+
+def test_a_constraint_that_cannot_be_named(trades: psycopg.Connection) -> None:
+    trades.execute("CREATE TABLE other (parent integer CONSTRAINT trade_parent_fkey REFERENCES parent)")
+    with pytest.raises(psycopg.errors.DuplicateObject, match=r"another one has that name\n.*of other.*\n.*Rename one"):
+        dbperf.copy_rows(trades, "trade", [_row(1)], NAMES, on_error="quarantine")
+    assert trades.execute("SELECT FROM trade").rowcount == 0
 
 
 def test_deferred_keys_are_deferred_again(trades: psycopg.Connection) -> None:

@@ -31,7 +31,7 @@ WITHOUT_SEARCH_PATH: dict[str, str] = dict.fromkeys(
     ),
     "a procedure that commits cannot have it",
 ) | dict.fromkeys(
-    ("delete_active", "settle_apart", "settle_staging", "touch_instruments"),
+    ("defer_checks", "delete_active", "settle_apart", "settle_range", "settle_staging", "touch_instruments"),
     "triggers of the table run inside it, and expect the caller's",
 )
 

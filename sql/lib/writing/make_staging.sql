@@ -7,8 +7,8 @@ DECLARE
     v_name text;
     v_columns text;
 BEGIN
-    IF make_staging.columns && '{dbperf_row,dbperf_place}' THEN
-        RAISE EXCEPTION 'a staging table has columns of its own called dbperf_row and dbperf_place, and % has one, too', make_staging.relation
+    IF make_staging.columns && '{dbperf_row,dbperf_place,dbperf_turn}' THEN
+        RAISE EXCEPTION 'a staging table has columns of its own called dbperf_row, dbperf_place and dbperf_turn, and % has one, too', make_staging.relation
             USING ERRCODE = 'duplicate_column', HINT = 'Rename it, or write without on_conflict and on_error.';
     END IF;
     SELECT pg_catalog.string_agg(
