@@ -16,7 +16,12 @@ _SAYS_SO = ("aclcheck_error", "aclcheck_error_col", "InitTempTableNamespace")
 def rights_error(
     error: psycopg.Error, settings: Settings, table: str, conn: psycopg.BaseConnection[object]
 ) -> psycopg.Error:
-    """A missing right with all that a batch into *table* needs; any other *error* itself."""
+    """A missing right with all that a batch into *table* needs, or what COPY cannot do; any other *error* itself."""
+    if error.sqlstate == "0A000" and error.diag.source_function == "DoCopy":
+        return RightsError(
+            f"{table} has row-level security for role {conn.info.user}, which COPY refuses: write by way of a temporary "
+            "table with on_error='quarantine' or on_conflict, or as the table's owner"
+        )
     if error.sqlstate != "42501" or error.diag.source_function not in _SAYS_SO:
         return error
     needs = "; ".join(_needs(settings, table, conn.info.dbname))
