@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -40,6 +41,11 @@ DATABASE = "dbperf_bench_peers"
 #: Client CPU in µs a row that is enough, whatever the peers need; those without one have to need less than a peer.
 ENOUGH = {"dbperf copy_columns": 0.10, "dbperf copy_arrow": 0.15}
 FLAT = 50_000_000
+
+_PRICE_INDEX = """
+SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
+WHERE indrelid = 'market_data'::regclass AND indexrelid::regclass::text LIKE '%instrument_price%'
+"""
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +179,9 @@ def _copy(conn: psycopg.Connection, options: str, data: bytes) -> None:
         copy.write(data)
 
 
+#: Ticks that a database has got so far.
+_written: Counter[psycopg.Connection] = Counter()
+
 Columns = dict[str, "np.ndarray[Any, Any]"]
 
 
@@ -229,14 +238,27 @@ def _sides(
     }
 
 
-def test_migrated_ticks_take_more(pair: Pair) -> None:
+@pytest.fixture(params=[True, False], ids=["as migrated", "without (instrument_id, price)"])
+def migrated(request: pytest.FixtureRequest, pair: Pair) -> Iterator[Pair]:
+    """And without the index that whoever asks for no range of prices over all time can drop."""
+    if request.param:
+        yield pair
+        return
+    row = pair.after.execute(_PRICE_INDEX).fetchone()
+    assert row is not None
+    pair.after.execute(f"DROP INDEX {row[0]}".encode())
+    yield pair
+    pair.after.execute(row[1].encode())
+
+
+def test_migrated_ticks_take_more(migrated: Pair) -> None:
     """Rows a second; ticks that are newer than all before, as in life."""
-    first = {pair.before: 0, pair.after: 0}
+    pair = migrated
 
     def measure(name: str) -> float:
         side = sides[name]
-        given = side.prepare(list(workload.ticks(side.ticks, first=first[side.conn])))
-        first[side.conn] += side.ticks
+        given = side.prepare(list(workload.ticks(side.ticks, first=_written[side.conn])))
+        _written[side.conn] += side.ticks
         started = time.perf_counter()
         side.write(given)
         return side.ticks / (time.perf_counter() - started)
