@@ -169,6 +169,13 @@ def test_times_that_python_does_not_have(trades: psycopg.Connection) -> None:
     result = dbperf.copy_arrow(trades, "far", data, on_error="quarantine")
     assert (result.inserted, result.quarantined) == (1, 2)
     assert [number for number, _ in _quarantine(trades)] == [2, 3]
+    trades.execute("TRUNCATE dbperf.quarantine; CREATE TABLE spans (hours time[])")
+    hours = pa.array([[0, 1000], [1, None], None]).cast(pa.list_(pa.time64("ns")))
+    result = dbperf.copy_arrow(trades, "spans", pa.table({"hours": hours}), on_error="quarantine")
+    assert (result.inserted, result.quarantined) == (2, 1)
+    row = trades.execute("SELECT row_number, row_data FROM dbperf.quarantine").fetchone()
+    assert row is not None
+    assert (row[0], row[1]["hours"][1]) == (2, None)
     data = pa.table({"at": seconds[1:2], "n": pa.array([2])})
     assert dbperf.copy_arrow(trades, "far", data, on_error="quarantine", ensure_partitions=True).inserted == 1
 

@@ -230,7 +230,7 @@ class FieldEncoder:
         if kind == "m" and oid == INTERVAL:
             self._check_spans(numbers, block, nulls)
         if encode is None or block.ndim > 1:
-            return self._one_by_one(_objects(block), numbers, nulls)
+            return self._one_by_one(objects(block), numbers, nulls)
         items, changed = encode(block)
         if self._scale is not None and kind == "f":
             items, lossy = self._of_scale(items, self._scale)
@@ -398,11 +398,11 @@ def _array(values: Sequence[Any], oid: int) -> tuple[Array | None, Array | None]
 _PLAIN: dict[type, str] = {int: "i8", float: "f8", bool: "b1"}
 
 
-def _objects(block: Array) -> Sequence[Any]:
+def objects(block: Array) -> Sequence[Any]:
     """Python values of an array, none of them changed."""
-    if block.dtype.kind == "f" and block.dtype.itemsize == 4:
+    if block.dtype.kind == "f" and block.dtype.itemsize < 8:
         if block.ndim > 1:
-            return [_objects(row) for row in block]
+            return [objects(row) for row in block]
         return [float(str(value)) for value in block]  # the shortest decimal that means it, not its 53 bits
     if (
         block.dtype.kind == "m"
@@ -418,7 +418,7 @@ def _objects(block: Array) -> Sequence[Any]:
 def _masked(block: np.ma.MaskedArray[Any, Any]) -> Sequence[Any]:
     """Python values of a masked array, with None for what is masked."""
     whole = np.empty(block.shape, object)
-    whole[...] = _objects(np.ma.getdata(block))
+    whole[...] = objects(np.ma.getdata(block))
     whole[np.ma.getmaskarray(block)] = None
     values: list[Any] = whole.tolist()
     return values
