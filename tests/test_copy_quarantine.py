@@ -159,6 +159,10 @@ def test_arrays_and_frames(trades: psycopg.Connection) -> None:
             assert _quarantine(trades) == [(6, "22000"), (12_001, "22000")]
             row = trades.execute("SELECT row_data FROM dbperf.quarantine ORDER BY id").fetchone()
             assert row == ({"number": 2**40, "at": "2026-03-01"},)
+    data = {"number": [2**40], "at": [dt.date(2026, 3, 1)], "size": np.ma.MaskedArray([7], [True])}
+    assert dbperf.copy_columns(trades, "trade", data, on_error="quarantine").quarantined == 1
+    row = trades.execute("SELECT row_data -> 'size' FROM dbperf.quarantine").fetchone()
+    assert row == (None,)
 
 
 def test_times_that_python_does_not_have(trades: psycopg.Connection) -> None:

@@ -122,6 +122,15 @@ def converter(column: Column, kind: type, policy: Policy) -> Converter | None:
     """
     if kind is Unreadable:
         return _unreadable
+    convert = _converter(column, kind, policy)
+    if not issubclass(kind, (float, Decimal)):
+        return convert
+    if convert is None:
+        convert = partial(_no_number, column=column)
+    return _chained([_nan_as_none, convert]) if policy.nan_is_null else convert
+
+
+def _converter(column: Column, kind: type, policy: Policy) -> Converter | None:
     oid = column.oid
     accepted = _ACCEPTED.get(oid)
     if accepted is None:
@@ -147,8 +156,6 @@ def converter(column: Column, kind: type, policy: Policy) -> Converter | None:
 
 def _number_converter(column: Column, kind: type, policy: Policy) -> Converter:
     steps: list[Converter] = []
-    if policy.nan_is_null and not issubclass(kind, int):
-        steps.append(_nan_as_none)
     scale = policy.scale.get(column.name, column.scale)
     rounds = column.name in policy.round
     if column.oid == NUMERIC and issubclass(kind, float):
@@ -180,6 +187,7 @@ def _time_converter(column: Column, kind: type, policy: Policy) -> Converter:
 
 
 def _chained(steps: list[Converter]) -> Converter:
+    steps = [step for step in steps if step is not as_is]
     if len(steps) < 2:
         return steps[0] if steps else as_is
 
@@ -211,7 +219,7 @@ def _nested_converter(column: Column, kind: type, policy: Policy) -> Converter |
 
 def _array(value: Any, convert: Converter, depth: int = 1) -> Any:
     if not isinstance(value, list):
-        raise ValueError(f"{show(value)} is no list, and the column is an array")
+        raise ValueError(f"{show(value)} is no list, and the column is an array{_remedy(value)}")
     if depth > _DIMENSIONS:
         raise ValueError(f"an array has at most {_DIMENSIONS} dimensions")
     if not any(isinstance(item, list) for item in value):
@@ -302,7 +310,7 @@ def check_json(oid: int, data: bytes) -> None:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"holds {name}, which JSON does not have")
+    raise ValueError(f"holds {name}, which JSON does not have: pass None")
 
 
 #: An escaped zero character, not an escaped backslash before letters.
@@ -313,6 +321,15 @@ def _address(value: Any) -> Any:
     if getattr(value, "scope_id", None) is not None:
         raise ValueError(f"{show(value)} has a scope, which PostgreSQL does not store")
     return value
+
+
+def _no_number(value: Any, column: Column) -> None:
+    raise ValueError(f"{show(value)} does not fit type {column.type_name}{_remedy(value)}")
+
+
+def _remedy(value: Any) -> str:
+    is_nan = isinstance(value, float) and math.isnan(value)
+    return ": pass None for NULL, or nan_is_null=True" if is_nan else ""
 
 
 def _nan_as_none(value: Any) -> Any:
