@@ -57,7 +57,7 @@ def _row(number: int, **changes: Any) -> tuple[Any, ...]:
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a key without its parent": ({"parent": 9}, "23503"),
-    "no such label": ({"side": "hold"}, "22P02"),
+    "no such label": ({"side": "hold"}, "22000"),
     "the domain's check": ({"size": 0}, "23514"),
     "too long": ({"note": "abcdef"}, "22000"),
     "NULL": ({"at": None}, "23514"),

@@ -254,6 +254,8 @@ def _texts(column: Column, array: pa.Array, nulls: Array | None) -> Variable | N
     is_binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
     if not ((is_text and column.oid in TEXTS) or (is_binary and column.oid == BYTEA)):
         return None
+    if column.labels is not None and not set(column.labels).issuperset(pc.unique(array).drop_null().to_pylist()):
+        return None
     wide = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
     offsets = np.frombuffer(array.buffers()[1], "i8" if wide else "i4")[array.offset : array.offset + len(array) + 1]
     data = np.frombuffer(array.buffers()[2] or b"", np.uint8)[offsets[0] : offsets[-1]]

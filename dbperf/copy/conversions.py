@@ -84,6 +84,9 @@ _DIMENSIONS = 6
 #: numeric(p, s) has at most 1000 digits.
 _DIGITS = 2200
 
+#: Labels of an enum that a message names.
+_SHOWN = 10
+
 _FIFTEEN = Context(15, traps=[Inexact])
 
 
@@ -147,11 +150,20 @@ def _converter(column: Column, kind: type, policy: Policy) -> Converter | None:
         return _number_converter(column, kind, policy)
     if oid in TIMES or oid == INTERVAL:
         return _time_converter(column, kind, policy)
+    if column.labels is not None:
+        return _Labels(column, column.labels).__getitem__
     if column.length is not None:
         return _text_of_length(column, column.length)
     if issubclass(kind, memoryview):
         return bytes  # its length is in items
     return _address if oid == 869 else as_is
+
+
+def keeps_decimals(oid: int) -> bool:
+    """Whether a type is one of numbers with decimals, or holds such."""
+    for within in (_ELEMENTS, _RANGES, _BOUNDS):
+        oid = within.get(oid, oid)
+    return oid in _NUMBERS
 
 
 def _number_converter(column: Column, kind: type, policy: Policy) -> Converter:
@@ -464,6 +476,18 @@ def too_fine(value: Any, column: Column) -> ValueError:
     return ValueError(
         f"{show(value)} is finer than type {column.type_name} keeps: round it, or pass round=[{column.name!r}]"
     )
+
+
+class _Labels(dict[str, str]):
+    """The *labels* of an enum, each by itself: a lookup is all that a good one costs."""
+
+    def __init__(self, column: Column, labels: list[str]) -> None:
+        super().__init__(zip(labels, labels, strict=True))
+        self._type = column.type_name
+
+    def __missing__(self, value: str) -> str:
+        shown = ", ".join(map(show, list(self)[:_SHOWN])) + f" and {len(self) - _SHOWN} more" * (len(self) > _SHOWN)
+        raise ValueError(f"{show(value)} is no label of type {self._type}: pass one of {shown or 'none, it has none'}")
 
 
 def _text_of_length(column: Column, length: int) -> Converter:

@@ -27,6 +27,7 @@ from dbperf.copy.conversions import (
     as_is,
     check_json,
     converter,
+    keeps_decimals,
     show,
     time_zone_reason,
 )
@@ -59,7 +60,7 @@ class ValueEncoder:
         policy: see `Policy`.
 
     Raises:
-        ColumnError: nothing encodes the column's type.
+        ColumnError: nothing encodes the column's type, or the policy has a scale for one without decimals.
     """
 
     def __init__(self, column: Column, context: AdaptContext, policy: Policy) -> None:
@@ -68,6 +69,8 @@ class ValueEncoder:
         self._is_text = column.oid in TEXTS
         self._known: dict[type, _Known] = {}
         self._dumper()
+        if column.name in policy.scale and not keeps_decimals(column.oid):
+            raise ColumnError(f"scale names column {column.name}, whose type {column.type_name} has no decimals")
 
     def encode(self, values: Sequence[Any], numbers: Sequence[int]) -> list[Encoded]:
         """The bytes of each of *values*, of rows with these *numbers*.
