@@ -33,6 +33,7 @@ PROMISED = 0.5
 
 TABLES = {
     "ordinary": "",
+    "ordinary, fillfactor 50": " WITH (fillfactor = 50)",
     "partitioned": ' PARTITION BY RANGE ("timestamp")',
 }
 

@@ -35,7 +35,7 @@ def table(conn: psycopg.Connection) -> psycopg.Connection:
     conn.execute(
         """CREATE TABLE t (position serial, small smallint, number integer, big bigint, price double precision, little real,
             at timestamp, day date, flag boolean, name text, exact numeric(12,4), zoned timestamptz, raw bytea, tags text[],
-            took interval, hour time, notes jsonb)"""
+            took interval, hour time, notes jsonb, hours time[], exacts numeric[])"""
     )
     conn.execute("SET timezone = 'UTC'")
     return conn
@@ -112,6 +112,10 @@ def test_one_record_batch_and_no_rows(table: psycopg.Connection, legacy_db: str,
     assert _stored(table, "number") == [(1,), (None,), (None,)]
 
 
+#: Its last value is a time for Arrow, and none for NumPy.
+NAT = pa.array([0, None, -(2**63)])
+
+
 @pytest.mark.parametrize(
     ("column", "values", "row", "words"),
     [
@@ -123,6 +127,12 @@ def test_one_record_batch_and_no_rows(table: psycopg.Connection, legacy_db: str,
         ("at", pa.array([None, 0], pa.timestamp("us", "UTC")), 2, "one of them has a time zone"),
         ("zoned", pa.array([0], pa.timestamp("us")), 1, "one of them has a time zone"),
         ("flag", pa.array([1]), 1, "does not fit type boolean"),
+        ("hours", pa.array([[1], None, [2, 90_000]], pa.list_(pa.time32("s"))), 3, "90000 of time32"),
+        *[(column, NAT.view(kind), 3, f"{-2**63} of {kind} is out of range") for column, kind in [
+            ("at", pa.timestamp("s")), ("at", pa.timestamp("ns")), ("zoned", pa.timestamp("us", "UTC")),
+            ("took", pa.duration("ms")), ("took", pa.duration("ns")), ("day", pa.date64()), ("hour", pa.time64("us")),
+        ]],
+        ("hours", pa.ListArray.from_arrays([0, 0, 0, 3], NAT.view(pa.time64("ns"))), 3, f"{-2**63} of time64"),
     ],
 )  # fmt: skip
 def test_values_that_do_not_fit_are_named(
@@ -150,11 +160,22 @@ def test_views_and_dictionaries_of_them(table: psycopg.Connection) -> None:
 
 
 def test_bytes_that_belong_to_a_null(table: psycopg.Connection) -> None:
-    """Arrow allows them."""
+    """Arrow allows them, and elements too."""
     validity, offsets, data = pa.py_buffer(b"\x05"), pa.py_buffer(np.array([0, 1, 3, 4], "i4")), pa.py_buffer(b"abbc")
     names = pa.StringArray.from_buffers(3, offsets, data, validity)
-    dbperf.copy_arrow(table, "t", pa.table({"name": names}))
-    assert _stored(table, "name") == [("a",), (None,), ("c",)]
+    hours = pa.ListArray.from_buffers(
+        pa.list_(pa.time64("ns")), 3, [validity, offsets], children=[pa.array([0, 1, 2, 1000]).cast(pa.time64("ns"))]
+    )
+    dbperf.copy_arrow(table, "t", pa.table({"name": names, "hours": hours}))
+    assert _stored(table, "name, hours") == [("a", [dt.time()]), (None, None), ("c", [dt.time(0, 0, 0, 1)])]
+
+
+def test_short_floats_within_lists(table: psycopg.Connection) -> None:
+    """Have their shortest decimals, as those outside."""
+    lists, outside = pa.array([[0.1, None], None], pa.list_(pa.float32())), pa.array([0.1, None], pa.float32())
+    notes = pa.array([{"a": 0.1}, None], pa.struct({"a": pa.float32()}))
+    dbperf.copy_arrow(table, "t", pa.table({"exacts": lists, "exact": outside, "notes": notes}))
+    assert _stored(table, "exacts, exact, notes") == [([Decimal("0.1"), None], Decimal("0.1"), {"a": 0.1}), (None,) * 3]
 
 
 @pytest.mark.parametrize(
@@ -172,11 +193,15 @@ NS = [0, 500, 1_500, 1_501, None, 86_399_999_999_499]
 FINER = [("timestamp", pa.timestamp("ns")), ("interval", pa.duration("ns")), ("time", pa.time64("ns"))]
 
 
+@pytest.mark.parametrize("depth", [0, 1, 2])
 @pytest.mark.parametrize(("kind", "arrow"), FINER, ids=["timestamp", "interval", "time"])
-def test_nanoseconds(table: psycopg.Connection, kind: str, arrow: pa.DataType) -> None:
-    """Refused with their remedy, or truncated, or rounded half to even."""
-    table.execute(f"CREATE TABLE finer (n {kind})".encode())
-    array = pa.array([7, *NS]).cast(arrow)[1:]
+def test_nanoseconds(table: psycopg.Connection, kind: str, arrow: pa.DataType, depth: int) -> None:
+    """Refused with their remedy, or truncated, or rounded half to even; within arrays too."""
+    table.execute(f"CREATE TABLE finer (n {kind}{'[]' * depth})".encode())
+    array = pa.array([7, *NS]).cast(arrow)
+    for make in (pa.ListArray, pa.LargeListArray)[:depth]:
+        array = make.from_arrays(range(len(array) + 1), array, mask=array.is_null())
+    array = array[1:]
     for policy, expected in [
         ("truncate", [0, 0, 1, 1, None, 86_399_999_999]),
         ("round", [0, 0, 2, 2, None, 86_399_999_999]),
@@ -184,7 +209,7 @@ def test_nanoseconds(table: psycopg.Connection, kind: str, arrow: pa.DataType) -
         with table.transaction(force_rollback=True):
             dbperf.copy_arrow(table, "finer", pa.table({"n": array}), nanoseconds=policy)  # type: ignore[arg-type]
             stored = table.execute(
-                "SELECT (extract(epoch FROM n) * 1000000)::bigint FROM finer ORDER BY ctid"
+                f"SELECT (extract(epoch FROM n{'[1]' * depth}) * 1000000)::bigint FROM finer ORDER BY ctid".encode()
             ).fetchall()
             assert [n for (n,) in stored] == expected
     with table.transaction(), pytest.raises(RowError, match="pass nanoseconds=") as caught:

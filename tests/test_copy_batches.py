@@ -138,6 +138,13 @@ def test_a_tick_that_was_rounded_touches_its_instrument(upgraded: psycopg.Connec
     assert touched == [(1, T + dt.timedelta(microseconds=1))]
 
 
+def test_a_tick_without_an_instrument_touches_none(upgraded: psycopg.Connection) -> None:
+    columns = {"timestamp": [T, T], "instrument_id": np.array([1, float("nan")], object), "price": [5.0, 6.0]}
+    options: Any = {"on_error": "quarantine", "nan_is_null": True, "touch_instruments": True}
+    result = dbperf.copy_columns(upgraded, "market_data", columns, **options)
+    assert (result.inserted, result.quarantined) == (1, 1)
+
+
 def test_progress(upgraded: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
     seen: list[dbperf.Progress] = []
 

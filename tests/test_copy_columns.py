@@ -42,7 +42,7 @@ def table(conn: psycopg.Connection) -> psycopg.Connection:
     conn.execute(
         """CREATE TABLE t (position serial, small smallint, number integer, big bigint, price double precision, little real,
             at timestamp, day date, flag boolean, name text, exact numeric(12,4), zoned timestamptz, key uuid, tags text[],
-            took interval)"""
+            took interval, exacts numeric[], notes jsonb)"""
     )
     return conn
 
@@ -185,37 +185,78 @@ def test_arrays_of_arrays(table: psycopg.Connection) -> None:
         dbperf.copy_columns(table, "t", {"number": np.array([[1, 2]])})
 
 
-class _Frame:
-    """A column of a frame: NumPy sees NaN where it has NULL."""
+class _Polars:
+    """A column of polars: NumPy sees NaN where it has NULL."""
+
+    def __init__(self, values: list[Any], dtype: str) -> None:
+        self.values, self.dtype = values, dtype
 
     def __arrow_c_stream__(self) -> object:
         raise NotImplementedError
 
     def __array__(self, *_: object) -> Any:
-        return np.array([1.5, float("nan")])
-
-    def to_list(self) -> list[float | None]:
-        return [1.5, None]
-
-
-class _Texts(_Frame):
-    """As pandas has texts."""
-
-    dtype = object
+        return np.array([float("nan") if value is None else value for value in self.values])
 
     def to_list(self) -> list[Any]:
-        return ["a", float("nan")]
+        return self.values
+
+
+class _Pandas:
+    """A column of pandas: what its own types call missing may be NaN; NumPy's types have no such thing."""
+
+    def __init__(self, values: list[Any], dtype: Any) -> None:
+        self.values, self.dtype = values, dtype
+
+    def __arrow_c_stream__(self) -> object:
+        raise NotImplementedError
+
+    def __array__(self, *_: object, **__: object) -> Any:
+        return np.array(self.values, self.dtype)
+
+    def tolist(self) -> list[Any]:
+        return self.values
 
     def isna(self) -> list[bool]:
-        return [False, True]
+        return [value is None or value != value for value in self.values]
 
 
-def test_nulls_of_frames_are_null(table: psycopg.Connection) -> None:
-    dbperf.copy_columns(table, "t", {"name": _Texts()})
-    assert _stored(table, "name") == [("a",), (None,)]
-    table.execute("TRUNCATE t")
-    dbperf.copy_columns(table, "t", {"price": _Frame()})
-    assert _stored(table, "price") == [(1.5,), (None,)]
+SINGLE, NAN = float(np.float32(0.1)), float("nan")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "stored"),
+    [
+        ("price", _Polars([1.5, None], "Float64"), [1.5, None]),
+        ("price", _Polars([SINGLE, None], "Float32"), [SINGLE, None]),
+        ("exact", _Polars([SINGLE, None], "Float32"), [Decimal("0.1"), None]),
+        ("exact", pa.array([SINGLE, None], pa.float32()), [Decimal("0.1"), None]),
+        ("exacts", _Polars([[SINGLE], None], "List(Float32)"), [[Decimal("0.1")], None]),
+        ("name", _Pandas(["a", NAN], "str"), ["a", None]),
+        ("price", _Pandas([SINGLE, NAN], "Float32"), [SINGLE, None]),
+        ("exact", _Pandas([SINGLE, NAN], "Float32"), [Decimal("0.1"), None]),
+        ("exact::text", _Pandas([SINGLE, NAN], np.dtype("f4")), ["0.1000", "NaN"]),
+        ("exact::text", _Pandas([0.5, NAN, None], np.dtype("O")), ["0.5000", "NaN", None]),
+        ("price::text", _Pandas([0.5, NAN, None], np.dtype("O")), ["0.5", "NaN", None]),
+        ("number", _Pandas([1, None], np.dtype("O")), [1, None]),
+        ("at", _Pandas([0, np.datetime64("NaT", "us")], np.dtype("M8[us]")), [dt.datetime(1970, 1, 1), None]),
+    ],
+)
+def test_columns_of_frames(table: psycopg.Connection, name: str, values: Any, stored: list[Any]) -> None:
+    """Are as NumPy's of their types; NULL is what their own types have for it."""
+    dbperf.copy_columns(table, "t", {name.partition(":")[0]: values})
+    assert [value for (value,) in _stored(table, name)] == stored
+
+
+@pytest.mark.parametrize("column", ["name", "number", "at", "flag", "tags", "notes", "took"])
+def test_nan_where_there_is_none(table: psycopg.Connection, column: str) -> None:
+    """It is refused, if it is not NULL by policy."""
+    values = _Pandas([None, NAN], np.dtype("O"))
+    for write, data in (("copy_columns", {column: values}), ("copy_rows", [{column: None}, {column: NAN}])):
+        with table.transaction(), pytest.raises(RowError, match="pass None") as caught:
+            getattr(dbperf, write)(table, "t", data)
+        assert (caught.value.row, caught.value.column) == (2, column)
+        getattr(dbperf, write)(table, "t", data, nan_is_null=True)
+    assert _stored(table, column) == [(None,)] * 4
 
 
 @pytest.mark.parametrize("values", ["ab", b"ab", 5, None, (number for number in (1, 2)), np.array(7)])

@@ -58,7 +58,7 @@ def _row(number: int, **changes: Any) -> tuple[Any, ...]:
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a key without its parent": ({"parent": 9}, "23503"),
-    "no such label": ({"side": "hold"}, "22P02"),
+    "no such label": ({"side": "hold"}, "22000"),
     "the domain's check": ({"size": 0}, "23514"),
     "too long": ({"note": "abcdef"}, "22000"),
     "NULL": ({"at": None}, "23514"),
@@ -212,6 +212,10 @@ def test_arrays_and_frames(trades: psycopg.Connection) -> None:
             assert _quarantine(trades) == [(6, "22000"), (12_001, "22000")]
             row = trades.execute("SELECT row_data FROM dbperf.quarantine ORDER BY id").fetchone()
             assert row == ({"number": 2**40, "at": "2026-03-01"},)
+    data = {"number": [2**40], "at": [dt.date(2026, 3, 1)], "size": np.ma.MaskedArray([7], [True])}
+    assert dbperf.copy_columns(trades, "trade", data, on_error="quarantine").quarantined == 1
+    row = trades.execute("SELECT row_data -> 'size' FROM dbperf.quarantine").fetchone()
+    assert row == (None,)
 
 
 def test_times_that_python_does_not_have(trades: psycopg.Connection) -> None:
@@ -222,6 +226,13 @@ def test_times_that_python_does_not_have(trades: psycopg.Connection) -> None:
     result = dbperf.copy_arrow(trades, "far", data, on_error="quarantine")
     assert (result.inserted, result.quarantined) == (1, 2)
     assert [number for number, _ in _quarantine(trades)] == [2, 3]
+    trades.execute("TRUNCATE dbperf.quarantine; CREATE TABLE spans (hours time[])")
+    hours = pa.array([[0, 1000], [1, None], None]).cast(pa.list_(pa.time64("ns")))
+    result = dbperf.copy_arrow(trades, "spans", pa.table({"hours": hours}), on_error="quarantine")
+    assert (result.inserted, result.quarantined) == (2, 1)
+    row = trades.execute("SELECT row_number, row_data FROM dbperf.quarantine").fetchone()
+    assert row is not None
+    assert (row[0], row[1]["hours"][1]) == (2, None)
     data = pa.table({"at": seconds[1:2], "n": pa.array([2])})
     assert dbperf.copy_arrow(trades, "far", data, on_error="quarantine", ensure_partitions=True).inserted == 1
 

@@ -29,7 +29,8 @@ async def check_unchanged(conn: psycopg.AsyncConnection[Any], columns: Sequence[
         ColumnError: they are not what they were when the rows were encoded.
     """
     table = columns[0].table
-    if not set(columns) <= set(await catalog_of(conn, table)):
+    now = {column.form for column in await catalog_of(conn, table)}
+    if not now.issuperset(column.form for column in columns):
         raise ColumnError(f"table {table} was altered meanwhile, and nothing of the batch is stored: call again")
 
 

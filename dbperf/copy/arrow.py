@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from dbperf.copy.catalog import Column
 from dbperf.copy.columnar import Field, Variable
-from dbperf.copy.conversions import BYTEA, TEXTS, TIMESTAMPTZ, finer_reason, show
-from dbperf.copy.vectors import BLOCK_ROWS, FieldEncoder, VectorEncoder
+from dbperf.copy.conversions import BYTEA, TEXTS, TIMESTAMPTZ, finer_reason
+from dbperf.copy.vectors import BLOCK_ROWS, FieldEncoder, VectorEncoder, objects
 from dbperf.errors import ColumnError, RowError
 
 Array = npt.NDArray[Any]
@@ -63,10 +63,14 @@ class Records:
 
 
 def _shown(scalar: pa.Scalar) -> Any:
-    """The value; if Python has none, its text."""
+    """The value; what Python has no value for, as text."""
     try:
         return scalar.as_py()
     except (ValueError, ArithmeticError):
+        if isinstance(scalar, pa.ListScalar):
+            return [_shown(each) for each in scalar.values]
+        if isinstance(scalar, pa.StructScalar):
+            return {name: _shown(each) for name, each in scalar.items()}
         return str(scalar.cast(pa.string()))
 
 
@@ -96,9 +100,9 @@ class ArrowEncoder(VectorEncoder):
             raise _wrong_zone(column, array, nulls, numbers)
         items = _values(array)
         if items is not None:
+            _check_nat(column, array, items, nulls, numbers)
             return encoder.array(items, nulls, numbers, is_utc=is_zoned)
-        if pa.types.is_time(array.type):
-            array = _times_of_day(encoder, array, nulls, numbers)
+        array = _faithful(encoder, array, numbers)
         texts = _texts(column, array, nulls)
         return texts if texts is not None else encoder.sequence(_listed(column, array, numbers), numbers, nulls)
 
@@ -121,20 +125,85 @@ def _wrong_zone(column: Column, array: pa.Array, nulls: Array | None, numbers: S
     return RowError(numbers[place], column.name, str(array[place]), reason)
 
 
-def _times_of_day(encoder: FieldEncoder, array: pa.Array, nulls: Array | None, numbers: Sequence[int]) -> pa.Array:
+def _check_nat(column: Column, array: pa.Array, items: Array, nulls: Array | None, numbers: Sequence[int]) -> None:
+    """Raise RowError for a time or span that is one for Arrow, and that NumPy takes for none."""
+    if items.dtype.kind not in "Mm":
+        return
+    missing = np.isnat(items) if nulls is None else np.isnat(items) & ~nulls
+    if missing.any():
+        place = int(missing.argmax())
+        value = int(items.view("i8")[place])
+        raise RowError(numbers[place], column.name, value, f"{value} of {array.type} is out of range")
+
+
+def _is_changed(kind: pa.DataType) -> bool:
+    """Whether pyarrow may make another value of one of this type, or of one within."""
+    if _is_list(kind) or pa.types.is_dictionary(kind):
+        return _is_changed(kind.value_type)
+    if pa.types.is_struct(kind):
+        return any(_is_changed(field.type) for field in kind)
+    is_short = kind in (pa.float16(), pa.float32())
+    return is_short or any(is_so(kind) for is_so in (pa.types.is_time, pa.types.is_timestamp, pa.types.is_duration))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return any(is_so(kind) for is_so in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list))
+
+
+def _faithful(encoder: FieldEncoder, array: pa.Array, numbers: Sequence[int]) -> pa.Array:
+    """An array that pyarrow makes the same Python values of, and the policy for nanoseconds applied.
+
+    It drops those of times, has no Python value for those of timestamps, and gives all 53 bits of a short float.
+    """
+    array = _simple(array)
+    kind = array.type
+    if not _is_changed(kind):
+        return array
+    nulls = array.is_null().to_numpy(zero_copy_only=False)
+    if pa.types.is_struct(kind):
+        within = [_faithful(encoder, each, numbers) for each in array.flatten()]
+        return pa.StructArray.from_arrays(within, [field.name for field in kind], mask=pa.array(nulls))
+    if _is_list(kind):
+        lengths = pc.list_value_length(array).fill_null(0).to_numpy()
+        elements = _faithful(encoder, array.flatten(), np.repeat(numbers, lengths).tolist())
+        ends = pa.array(np.append(0, np.cumsum(lengths)), pa.int64())
+        return pa.LargeListArray.from_arrays(ends, elements, mask=pa.array(nulls))
+    if pa.types.is_time(kind):
+        return _times_of_day(encoder, array, nulls, numbers)
+    items = _values(array)
+    assert items is not None
+    if items.dtype.kind == "f":
+        return pa.array(objects(items), pa.float64(), mask=nulls)
+    _check_nat(encoder.column, array, items, nulls, numbers)
+    return _microseconds(encoder, array, items, nulls, numbers) if kind.unit == "ns" else array
+
+
+def _microseconds(
+    encoder: FieldEncoder, array: pa.Array, given: Array, nulls: Array, numbers: Sequence[int]
+) -> pa.Array:
+    """Timestamps or durations of nanoseconds, *given*, without them."""
+    micro = encoder.fitted(given).astype(f"{given.dtype.kind}8[us]")
+    finer = (micro != given) & ~nulls
+    if finer.any() and encoder.policy.nanoseconds == "error":
+        place = int(finer.argmax())
+        raise RowError(numbers[place], encoder.column.name, given[place], finer_reason(given[place]))
+    kind = pa.duration("us") if pa.types.is_duration(array.type) else pa.timestamp("us", array.type.tz)
+    return pa.array(micro.view("i8"), mask=nulls).cast(kind)
+
+
+def _times_of_day(encoder: FieldEncoder, array: pa.Array, nulls: Array, numbers: Sequence[int]) -> pa.Array:
     """Times as Python has them: within a day, in microseconds; pyarrow makes 01:00 of 25:00."""
     unit = array.type.unit
     width = "i4" if pa.types.is_time32(array.type) else "i8"
     given = _buffer(array, np.dtype(width)).astype(f"m8[{unit}]")
     micro = encoder.fitted(given).astype("m8[us]")
-    outside = (micro < np.timedelta64(0, "us")) | (micro >= np.timedelta64(1, "D"))
+    outside = (given.view("i8") < 0) | (micro >= np.timedelta64(1, "D"))  # what NumPy takes for no time is negative
     finer = (micro != given) & (encoder.policy.nanoseconds == "error")
-    changed = (outside | finer) if nulls is None else (outside | finer) & ~nulls
+    changed = (outside | finer) & ~nulls
     if changed.any():
         place = int(changed.argmax())
-        reason = (
-            f"{show(given[place])} is out of range for {array.type}" if outside[place] else finer_reason(given[place])
-        )
+        shown = f"{given.view('i8')[place]} of {array.type}"
+        reason = f"{shown} is out of range" if outside[place] else finer_reason(given[place])
         raise RowError(numbers[place], encoder.column.name, given[place], reason)
     return pa.array(micro.view("i8"), mask=nulls).cast(pa.time64("us"))
 
@@ -184,6 +253,8 @@ def _texts(column: Column, array: pa.Array, nulls: Array | None) -> Variable | N
     is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
     is_binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
     if not ((is_text and column.oid in TEXTS) or (is_binary and column.oid == BYTEA)):
+        return None
+    if column.labels is not None and not set(column.labels).issuperset(pc.unique(array).drop_null().to_pylist()):
         return None
     wide = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
     offsets = np.frombuffer(array.buffers()[1], "i8" if wide else "i4")[array.offset : array.offset + len(array) + 1]

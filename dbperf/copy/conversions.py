@@ -84,6 +84,9 @@ _DIMENSIONS = 6
 #: numeric(p, s) has at most 1000 digits.
 _DIGITS = 2200
 
+#: Labels of an enum that a message names.
+_SHOWN = 10
+
 _FIFTEEN = Context(15, traps=[Inexact])
 
 
@@ -122,6 +125,15 @@ def converter(column: Column, kind: type, policy: Policy) -> Converter | None:
     """
     if kind is Unreadable:
         return _unreadable
+    convert = _converter(column, kind, policy)
+    if not issubclass(kind, (float, Decimal)):
+        return convert
+    if convert is None:
+        convert = partial(_no_number, column=column)
+    return _chained([_nan_as_none, convert]) if policy.nan_is_null else convert
+
+
+def _converter(column: Column, kind: type, policy: Policy) -> Converter | None:
     oid = column.oid
     accepted = _ACCEPTED.get(oid)
     if accepted is None:
@@ -138,6 +150,8 @@ def converter(column: Column, kind: type, policy: Policy) -> Converter | None:
         return _number_converter(column, kind, policy)
     if oid in TIMES or oid == INTERVAL:
         return _time_converter(column, kind, policy)
+    if column.labels is not None:
+        return _Labels(column, column.labels).__getitem__
     if column.length is not None:
         return _text_of_length(column, column.length)
     if issubclass(kind, memoryview):
@@ -145,10 +159,15 @@ def converter(column: Column, kind: type, policy: Policy) -> Converter | None:
     return _address if oid == 869 else as_is
 
 
+def keeps_decimals(oid: int) -> bool:
+    """Whether a type is one of numbers with decimals, or holds such."""
+    for within in (_ELEMENTS, _RANGES, _BOUNDS):
+        oid = within.get(oid, oid)
+    return oid in _NUMBERS
+
+
 def _number_converter(column: Column, kind: type, policy: Policy) -> Converter:
     steps: list[Converter] = []
-    if policy.nan_is_null and not issubclass(kind, int):
-        steps.append(_nan_as_none)
     scale = policy.scale.get(column.name, column.scale)
     rounds = column.name in policy.round
     if column.oid == NUMERIC and issubclass(kind, float):
@@ -180,6 +199,7 @@ def _time_converter(column: Column, kind: type, policy: Policy) -> Converter:
 
 
 def _chained(steps: list[Converter]) -> Converter:
+    steps = [step for step in steps if step is not as_is]
     if len(steps) < 2:
         return steps[0] if steps else as_is
 
@@ -211,7 +231,7 @@ def _nested_converter(column: Column, kind: type, policy: Policy) -> Converter |
 
 def _array(value: Any, convert: Converter, depth: int = 1) -> Any:
     if not isinstance(value, list):
-        raise ValueError(f"{show(value)} is no list, and the column is an array")
+        raise ValueError(f"{show(value)} is no list, and the column is an array{_remedy(value)}")
     if depth > _DIMENSIONS:
         raise ValueError(f"an array has at most {_DIMENSIONS} dimensions")
     if not any(isinstance(item, list) for item in value):
@@ -302,7 +322,7 @@ def check_json(oid: int, data: bytes) -> None:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"holds {name}, which JSON does not have")
+    raise ValueError(f"holds {name}, which JSON does not have: pass None")
 
 
 #: An escaped zero character, not an escaped backslash before letters.
@@ -313,6 +333,15 @@ def _address(value: Any) -> Any:
     if getattr(value, "scope_id", None) is not None:
         raise ValueError(f"{show(value)} has a scope, which PostgreSQL does not store")
     return value
+
+
+def _no_number(value: Any, column: Column) -> None:
+    raise ValueError(f"{show(value)} does not fit type {column.type_name}{_remedy(value)}")
+
+
+def _remedy(value: Any) -> str:
+    is_nan = isinstance(value, float) and math.isnan(value)
+    return ": pass None for NULL, or nan_is_null=True" if is_nan else ""
 
 
 def _nan_as_none(value: Any) -> Any:
@@ -447,6 +476,18 @@ def too_fine(value: Any, column: Column) -> ValueError:
     return ValueError(
         f"{show(value)} is finer than type {column.type_name} keeps: round it, or pass round=[{column.name!r}]"
     )
+
+
+class _Labels(dict[str, str]):
+    """The *labels* of an enum, each by itself: a lookup is all that a good one costs."""
+
+    def __init__(self, column: Column, labels: list[str]) -> None:
+        super().__init__(zip(labels, labels, strict=True))
+        self._type = column.type_name
+
+    def __missing__(self, value: str) -> str:
+        shown = ", ".join(map(show, list(self)[:_SHOWN])) + f" and {len(self) - _SHOWN} more" * (len(self) > _SHOWN)
+        raise ValueError(f"{show(value)} is no label of type {self._type}: pass one of {shown or 'none, it has none'}")
 
 
 def _text_of_length(column: Column, length: int) -> Converter:

@@ -31,7 +31,8 @@ def check_unchanged(conn: psycopg.Connection[Any], columns: Sequence[Column]) ->
         ColumnError: they are not what they were when the rows were encoded.
     """
     table = columns[0].table
-    if not set(columns) <= set(catalog_of(conn, table)):
+    now = {column.form for column in catalog_of(conn, table)}
+    if not now.issuperset(column.form for column in columns):
         raise ColumnError(f"table {table} was altered meanwhile, and nothing of the batch is stored: call again")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from numbers import Number
 from typing import Any
 
 from dbperf.copy.blocks import Part
@@ -64,5 +65,10 @@ class Touched:
         columns = part.columns()
         ids, times = (listed(columns[position]) for position in self._positions)
         moments = [at for at in map(utc, times) if at is not None]
-        self.ids.update(int(each) for each in ids if each is not None)
+        self.ids.update(int(each) for each in set(ids) if _is_number(each))
         self._since, self._until = min([self._since, *moments]), max([self._until, *moments])
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is none of what stands for NULL: None, pandas.NA, NaN."""
+    return isinstance(value, Number) and value == value

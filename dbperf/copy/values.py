@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import struct
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import psycopg
@@ -26,6 +27,7 @@ from dbperf.copy.conversions import (
     as_is,
     check_json,
     converter,
+    keeps_decimals,
     show,
     time_zone_reason,
 )
@@ -58,7 +60,7 @@ class ValueEncoder:
         policy: see `Policy`.
 
     Raises:
-        ColumnError: nothing encodes the column's type.
+        ColumnError: nothing encodes the column's type, or the policy has a scale for one without decimals.
     """
 
     def __init__(self, column: Column, context: AdaptContext, policy: Policy) -> None:
@@ -67,6 +69,8 @@ class ValueEncoder:
         self._is_text = column.oid in TEXTS
         self._known: dict[type, _Known] = {}
         self._dumper()
+        if column.name in policy.scale and not keeps_decimals(column.oid):
+            raise ColumnError(f"scale names column {column.name}, whose type {column.type_name} has no decimals")
 
     def encode(self, values: Sequence[Any], numbers: Sequence[int]) -> list[Encoded]:
         """The bytes of each of *values*, of rows with these *numbers*.
@@ -128,16 +132,21 @@ class ValueEncoder:
         convert = converter(self.column, kind, self.policy)
         if convert is None:
             raise TypeError(f"no {kind.__name__} does")
+        dump, dumper = self._dump(kind)
+        if self.policy.nan_is_null and issubclass(kind, (float, Decimal)):
+            return _Known(convert, lambda value: None if value is None else dump(value))
+        return _Known(convert, dump, dumper if convert is as_is and not self._is_text else None)
+
+    def _dump(self, kind: type) -> tuple[Callable[[Any], Encoded], Dumper | None]:
+        """How a *kind* that fits becomes bytes, and what alone does that."""
         if self.column.oid in INTEGERS:
-            return _Known(convert, struct.Struct(">" + INTEGERS[self.column.oid]).pack)
+            return struct.Struct(">" + INTEGERS[self.column.oid]).pack, None
         dumper = self._dumper()(kind, self._context)
         if self.column.oid in JSONS:
-            return _Known(convert, lambda value: _checked_json(self.column.oid, dumper.dump(value)))
+            return lambda value: _checked_json(self.column.oid, dumper.dump(value)), None
         if self.column.element is not None:
-            return _Known(convert, lambda value: self._as_elements(dumper.dump(value)))
-        if self.policy.nan_is_null and convert is not as_is:  # None may come out of it
-            return _Known(convert, lambda value: _dumped(dumper, value))
-        return _Known(convert, dumper.dump, dumper if convert is as_is and not self._is_text else None)
+            return lambda value: self._as_elements(dumper.dump(value)), None
+        return dumper.dump, dumper
 
     def _as_elements(self, array: Encoded) -> Encoded:
         """An array of the base type as one of the column's own element type, whose binary form is the same."""
@@ -159,10 +168,6 @@ class ValueEncoder:
 
 def _null(_: object) -> None:
     return None
-
-
-def _dumped(dumper: Dumper, value: Any) -> Encoded:
-    return None if value is None else dumper.dump(value)
 
 
 def _checked_json(oid: int, text: Encoded) -> Encoded:

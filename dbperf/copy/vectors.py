@@ -61,6 +61,9 @@ _PER_MICROSECOND = {"ns": 10**3, "ps": 10**6, "fs": 10**9, "as": 10**12}
 #: In what polars and pyarrow call a type that has nanoseconds.
 _FINER = re.compile(r"\bns\b|\bTime\b")
 
+#: In what pandas, polars and pyarrow call a type that has floats of 32 bits, and one that has others beside.
+_SINGLE, _DOUBLE = re.compile(r"\b(Float32|float)\b"), re.compile(r"Float64|double")
+
 #: Whole numbers up to here are doubles exactly.
 _EXACT = 2**53
 
@@ -105,7 +108,8 @@ class Columns:
 
     def row(self, place: int) -> dict[str, Any]:
         """Row *place*, from 0."""
-        return {name: values[place] for name, values in zip(self._names, self._values, strict=True)}
+        values = (column[place] for column in self._values)
+        return {name: None if value is np.ma.masked else value for name, value in zip(self._names, values, strict=True)}
 
 
 def names_of(columns: Any) -> list[str]:
@@ -230,7 +234,7 @@ class FieldEncoder:
         if kind == "m" and oid == INTERVAL:
             self._check_spans(numbers, block, nulls)
         if encode is None or block.ndim > 1:
-            return self._one_by_one(_objects(block), numbers, nulls)
+            return self._one_by_one(objects(block), numbers, nulls)
         items, changed = encode(block)
         if self._scale is not None and kind == "f":
             items, lossy = self._of_scale(items, self._scale)
@@ -353,7 +357,7 @@ def _field(encoded: list[Encoded], width: int | None) -> Field:
 
 
 def _plain(column: Column, values: Any) -> Any:
-    """An array or a sequence; NumPy would make NaN of the NULLs of Arrow's."""
+    """An array or a sequence; NumPy would make NaN of the NULLs of Arrow's and polars'."""
     if isinstance(values, (str, bytes)):
         raise _no_column(column, values)
     if isinstance(values, np.ndarray):
@@ -362,14 +366,47 @@ def _plain(column: Column, values: Any) -> Any:
         return values
     if isinstance(values, Sequence):
         return values
+    dtype = getattr(values, "dtype", getattr(values, "type", None))
+    if hasattr(values, "isna"):
+        return _of_pandas(column, values, dtype)
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
-        if not hasattr(values, "isna") and _FINER.search(str(getattr(values, "dtype", getattr(values, "type", "")))):
-            raise ColumnError(f"column {column.name} has nanoseconds, which Python drops: pass the frame to copy_arrow")
-        listed = values.to_pylist() if hasattr(values, "to_pylist") else values.to_list()
-        if hasattr(values, "isna") and getattr(values.dtype, "kind", "O") != "f":  # pandas has NaN for a missing text
-            return [None if missing else value for value, missing in zip(listed, values.isna(), strict=True)]
-        return listed
+        if _FINER.search(str(dtype)):
+            raise _drops_nanoseconds(column)
+        return _of_type(values.to_pylist() if hasattr(values, "to_pylist") else values.to_list(), dtype)
     return _plain(column, np.asanyarray(values))
+
+
+def _of_pandas(column: Column, values: Any, dtype: Any) -> Any:
+    """NumPy's array, if it is one, in which NaN is a number; else NULL for what is missing, which may be NaN there."""
+    plain = getattr(dtype, "subtype", dtype)  # of a sparse one
+    if isinstance(plain, np.dtype):
+        return np.asarray(values, plain)
+    if "time64[ns]" in str(dtype):
+        raise _drops_nanoseconds(column)
+    listed = zip(values.tolist(), values.isna(), strict=True)
+    return _of_type([None if missing else value for value, missing in listed], dtype)
+
+
+def _drops_nanoseconds(column: Column) -> ColumnError:
+    return ColumnError(f"column {column.name} has nanoseconds, which Python drops: pass the frame to copy_arrow")
+
+
+def _of_type(values: list[Any], dtype: Any) -> Any:
+    """Python *values*; floats that had 32 bits have them again, within lists their shortest decimals."""
+    if not _SINGLE.search(str(dtype)) or _DOUBLE.search(str(dtype)):
+        return values
+    if any(isinstance(value, (list, dict)) for value in values):
+        return [_shortest(value) for value in values]
+    nulls = [value is None for value in values]
+    return np.ma.MaskedArray(np.array([0 if value is None else value for value in values], "f4"), nulls)
+
+
+def _shortest(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_shortest(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _shortest(each) for name, each in value.items()}
+    return float(str(np.float32(value))) if isinstance(value, float) else value
 
 
 def _no_column(column: Column, values: Any) -> ColumnError:
@@ -398,11 +435,11 @@ def _array(values: Sequence[Any], oid: int) -> tuple[Array | None, Array | None]
 _PLAIN: dict[type, str] = {int: "i8", float: "f8", bool: "b1"}
 
 
-def _objects(block: Array) -> Sequence[Any]:
+def objects(block: Array) -> Sequence[Any]:
     """Python values of an array, none of them changed."""
-    if block.dtype.kind == "f" and block.dtype.itemsize == 4:
+    if block.dtype.kind == "f" and block.dtype.itemsize < 8:
         if block.ndim > 1:
-            return [_objects(row) for row in block]
+            return [objects(row) for row in block]
         return [float(str(value)) for value in block]  # the shortest decimal that means it, not its 53 bits
     if (
         block.dtype.kind == "m"
@@ -418,7 +455,7 @@ def _objects(block: Array) -> Sequence[Any]:
 def _masked(block: np.ma.MaskedArray[Any, Any]) -> Sequence[Any]:
     """Python values of a masked array, with None for what is masked."""
     whole = np.empty(block.shape, object)
-    whole[...] = _objects(np.ma.getdata(block))
+    whole[...] = objects(np.ma.getdata(block))
     whole[np.ma.getmaskarray(block)] = None
     values: list[Any] = whole.tolist()
     return values
