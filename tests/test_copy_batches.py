@@ -220,7 +220,7 @@ def test_the_rights_of_docs_writing(upgraded: psycopg.Connection, cluster: Clust
                 dbperf.copy_rows(conn, "bar", [{"at": T.date() + dt.timedelta(1), "close": 1}], on_conflict="ignore")
             assert not isinstance(caught.value, RightsError)
             refused = [{"at": T.date() + dt.timedelta(days), "close": 6} for days in (2, 3)]
-            with pytest.raises(RightsError, match="row-level security.*on_error='quarantine'"):
+            with pytest.raises(RightsError, match=r"row-level security.*on_error='quarantine'"):
                 dbperf.copy_rows(conn, "bar", refused)
             assert dbperf.copy_rows(conn, "bar", refused, on_error="quarantine").inserted == 2
     finally:
