@@ -69,7 +69,7 @@ def test_bars_are_loaded_and_rounded_half_even(kind: str, bars: Path, request: p
         ("46425.0,46411.0", '"46425.0,46411.0', "line 4: is not CSV"),
         (",466452.5", ",4664523333", "line 4, column volume: 4664523333 is out of range for type integer"),
         ("46411.0,46425.0,46411.0", "46411.0,464250000000.0,46411.0", "line 4, column high_price: Decimal('464250000000.0000') is out of range: the column has 12 digits"),
-        ("2022-01-01 00:02:00.000000", "", "line 4, column timestamp: '': null value in column"),
+        ("2022-01-01 00:02:00.000000", "", "line 4, column timestamp: null value in column"),
         ("\n2022-01-01 00:02", '\n\n\n2022-01-01 99:02', "line 6, column timestamp"),
         ("timestamp,", "time,", "field 'time' of some bars.csv has no column"),
         ("close", "price", "line 2, column volume"),
@@ -165,7 +165,7 @@ def test_dry_run_and_create_instrument(legacy_db: str, bars: Path) -> None:
 def _load_into(
     dsn: str, definition: str, text: str, path: Path, *arguments: str
 ) -> tuple[int, str, list[tuple[object, ...]]]:
-    path.write_text(text)
+    path.write_bytes(text.encode())
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute(f"CREATE TABLE t ({definition})".encode())
         done = run_dbperf("load", str(path), "--table", "t", *arguments, dsn=dsn, check=None)
@@ -178,12 +178,40 @@ def _load_into(
     ("kind", "text", "stored"),
     [
         ("double precision", "0.1", 0.1),
+        ("double precision", "0.10000000000000000555", 0.1),
+        ("double precision", "9.9999999999999992e+22", 1e23),
+        ("double precision", "-1234567890.12345678901", -1234567890.12345678901),
+        ("double precision", "1e-310", 1e-310),
         ("double precision", "1e999", None),
+        ("double precision", "9007199254740992", 2.0**53),
         ("double precision", "9007199254740993", None),
+        ("double precision", "99999999999999991611392", 1e23),
+        ("double precision", "100000000000000000000000", 1e23),
+        ("double precision", "-100000000000000000000001", None),
+        ("double precision", "9007199254740993.5", 2.0**53 + 2),
         ("double precision", "1e-999", None),
+        ("double precision", "0e-999", 0.0),
         ("real", "1e300", None),
+        ("real", "1e-60", None),
+        ("real", "3.40282357e38", None),
         ("real", "0.1", pytest.approx(0.1)),
+        ("real", "16777216", 2.0**24),
+        ("real", "16777217", None),
+        ("real", "100000000000", 1e11),
+        ("real", "1.000000059604644775390626", 1.0000001),
         ("text", "  padded  ", "  padded  "),
+        ("text", "   ", "   "),
+        ("text", '""', ""),
+        ("text", '"  "', "  "),
+        ("text", '""""', '"'),
+        ("varchar", '""', ""),
+        ("integer", " 5 ", 5),
+        ("integer", "   ", None),
+        ("double precision", "   ", None),
+        ("timestamp", "   ", None),
+        ("uuid", '"  "', None),
+        ("boolean", "\t", None),
+        ("jsonb", "  ", None),
         ("char(3)", "ab", "ab "),
         ("numeric(30,18)", "123456789012.123456789012345678", Decimal("123456789012.123456789012345678")),
         ("numeric(5,-2)", "12345", None),
@@ -205,6 +233,49 @@ def test_a_value_arrives_as_it_is_or_not_at_all(
         assert "line 2, column v" in message
     else:
         assert (code, rows) == (0, [(stored,)])
+
+
+NULLS = 't,n,u\na,1,x\n,2,\n"",3,""\n"x,"",",4,"\r\n"\n" ",, \n"","",\n'
+
+
+def test_null_of_csv_is_a_field_with_nothing_in_it(legacy_db: str, tmp_path: Path) -> None:
+    """Not even quotes, which make it an empty text; where no text goes, they do not matter."""
+    code, message, rows = _load_into(legacy_db, "t text, n integer, u varchar", NULLS, tmp_path / "nulls.csv")
+    wanted = [("a", 1, "x"), (None, 2, None), ("", 3, ""), ('x,",', 4, "\r\n"), (" ", None, " "), ("", None, None)]
+    assert (code, rows) == (0, wanted), message
+
+
+@pytest.mark.parametrize("size", [1 << 17, 1 << 20, (1 << 24) - 3])
+def test_a_field_of_csv_may_fill_the_longest_line(legacy_db: str, tmp_path: Path, size: int) -> None:
+    text = "t\n" + "x" * size + "\n" + '"' + "y" * (size // 2) + "\n" + "y" * (size // 2 - 3) + '"\n'
+    code, message, rows = _load_into(legacy_db, "t text", text, tmp_path / "long.csv")
+    assert (code, [len(str(row[0])) for row in rows]) == (0, [size, size // 2 * 2 - 2]), message
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson", "parquet"])
+def test_an_integer_that_no_float_means_is_rounded_if_that_is_asked_for(
+    legacy_db: str, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / f"floats.{kind}"
+    integers = [2**53 + 1, 2**24 + 1, 5]
+    if kind == "parquet":
+        write_table(pa.table({"d": integers, "r": integers}), path)
+    elif kind == "csv":
+        path.write_text("d,r\n" + "".join(f"{number},{number}\n" for number in integers))
+    else:
+        path.write_text("".join(f'{{"d": {number}, "r": "{number}"}}\n' for number in integers))
+    with psycopg.connect(legacy_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE f (d double precision, r real)")
+        command = ["--json", "load", str(path), "--table", "f"]
+        failed = run_dbperf(*command, "--round", "d", dsn=legacy_db, check=1)
+        assert "column r: '9007199254740993': no real means this integer; --round r takes the nearest" in failed.stderr
+        done = run_dbperf(*command, "--round", "d", "--round", "r", dsn=legacy_db)
+        assert json.loads(done.stdout)["rounded"] == {"d": 1, "r": 2}
+        assert conn.execute("SELECT d, r::float FROM f").fetchall() == [
+            (2.0**53, 2.0**53),
+            (2.0**24 + 1, 2.0**24),
+            (5.0, 5.0),
+        ]
 
 
 def test_one_field_may_fill_several_columns(legacy_db: str, tmp_path: Path) -> None:
