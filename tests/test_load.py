@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
+import signal
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -436,3 +440,50 @@ def test_parallel(upgraded_db: str, tmp_path: Path, kind: str) -> None:
         for way in (["--parallel", "2"], []):
             assert "was loaded before" in run_dbperf("load", str(good), *options, *way, dsn=upgraded_db).stdout
         assert value(conn, f"SELECT count(*) {loaded}") == 30_000
+
+
+#: `dbperf.__main__`, after a word that tells when it begins: an interrupt of Python's own start is Python's.
+TELLING = """
+import os, sys
+import dbperf.__main__
+sys.addaudithook(lambda event, given: event == "import" and given[0] == "dbperf.cli" and os.write(1, b"begun\\n"))
+dbperf.__main__.main()
+"""
+
+
+@pytest.mark.parametrize("way", [[], ["--parallel", "2"], ["--on-conflict", "ignore"]], ids=str)
+@pytest.mark.parametrize("kind", ["csv", "ndjson", "parquet"])
+def test_interrupted_at_any_moment(
+    upgraded_db: str, tmp_path: Path, rng: random.Random, kind: str, way: list[str]
+) -> None:
+    path = tmp_path / f"t.{kind}"
+    numbers = range(5000 if kind != "parquet" else 50_000)
+    if kind == "parquet":
+        write_table(pa.table({"k": numbers}), path)
+    else:
+        path.write_text(
+            "k\n" + "\n".join(map(str, numbers)) if kind == "csv" else "\n".join(f'{{"k": {n}}}' for n in numbers)
+        )
+    command = [sys.executable, "-c", TELLING, "--dsn", upgraded_db, "load", str(path), "--table", "t", *way]
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE t (k bigint PRIMARY KEY)")
+        longest = 1.0
+        for _ in range(6):
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            begun = time.monotonic()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(rng.uniform(0, longest))
+                longest = time.monotonic() - begun
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=60)[1]
+            stored = value(conn, "SELECT count(*) FROM t")
+            assert "Traceback" not in said, said
+            assert (process.returncode, said.splitlines()[-1]) == (
+                130,
+                "dbperf: interrupted",
+            ) or process.returncode == 0
+            assert stored == len(numbers) or (stored == 0 and process.returncode == 130)
+            conn.execute("TRUNCATE t")
+            conn.execute("DELETE FROM dbperf.batch_ledger")
