@@ -117,7 +117,11 @@ def test_a_bad_line_is_named_and_nothing_is_loaded(legacy_db: str, bars: Path, o
         ([*LOAD, "--map", "price=shut"], 64, "no field shut"),
         ([*LOAD, "--round", "bid"], 64, "the file does not fill this column"),
         ([*LOAD, "--on-conflict", "replace"], 64, "Invalid value"),
-        ([*LOAD, "--newer", "volume"], 64, "says nothing"),
+        ([*LOAD, "--newer", "volume"], 64, "dbperf: --newer says nothing with --on-conflict error"),
+        ([*LOAD, "--key", "volume"], 64, "dbperf: --key says nothing with --on-conflict error"),
+        ([*LOAD, "--max-errors", "1"], 64, "dbperf: --max-errors says nothing with --on-error stop"),
+        ([*LOAD, "--max-errors", "-1", "--on-error", "quarantine"], 64, "dbperf: --max-errors cannot be negative"),
+        ([*LOAD, "--batch-id", ""], 64, "dbperf: --batch-id is a text, and not empty"),
         ([*LOAD, "--parallel", "0"], 64, "not in the range"),
         (["--instrument", "ES"], 64, "Missing option '--table'"),
     ],
@@ -334,6 +338,7 @@ def test_the_same_file_again_changes_nothing(upgraded_db: str, bars: Path) -> No
         assert loaded > before
         again = run_dbperf("load", str(bars), *LOAD, "--round", "volume", dsn=upgraded_db)
         assert "was loaded before" in again.stdout
+        assert "give it a --batch-id that was not used yet" in again.stdout
         bars.with_suffix(".gz").write_bytes(gzip.compress(bars.read_bytes()))
         assert (
             "was loaded before"
@@ -414,7 +419,25 @@ def test_conflicts_and_bad_rows(upgraded_db: str, tmp_path: Path) -> None:
         too_many = run_dbperf(
             "load", str(file), *options, "--max-errors", "1", "--batch-id", "b", dsn=upgraded_db, check=1
         )
-        assert "than max_errors allows" in too_many.stderr
+        assert "than --max-errors allows" in too_many.stderr
+        assert "or raise --max-errors" in too_many.stderr
+        dealt = ["--parallel", "2", "--batch-id", "c", "--on-conflict", "ignore"]
+        conn.execute("CREATE TABLE priced (close numeric PRIMARY KEY)")
+        refused = run_dbperf(
+            "load",
+            str(file),
+            "--table",
+            "priced",
+            "--map",
+            "-=at",
+            "--map",
+            "-=seen",
+            *dealt,
+            dsn=upgraded_db,
+            check=64,
+        )
+        assert "dbperf: --parallel deals rows out" in refused.stderr
+        assert "leave --parallel out" in refused.stderr
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])

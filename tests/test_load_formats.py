@@ -470,6 +470,64 @@ def test_times_are_rounded_once_half_even(kinds_db: str, tmp_path: Path, kind: s
     ]
 
 
+def test_spans_are_rounded_once_half_even(kinds_db: str, tmp_path: Path) -> None:
+    """Nanoseconds, with pandas and without, to what the column keeps."""
+    spans = pa.array([1500, 2500, -1500, -1_000_000_500, 3000, None], pa.duration("ns"))
+    path = _parquet(tmp_path / "spans.parquet", i=spans, s=spans)
+    with psycopg.connect(kinds_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE spans (i interval, s interval(0))")
+        command = ["--json", "load", str(path), "--table", "spans"]
+        failed = run_dbperf(*command, dsn=kinds_db, check=1)
+        words = "row 1, column i: '1500 nanoseconds': finer than type interval keeps; --round i rounds half-even"
+        assert words in failed.stderr
+        failed = run_dbperf(*command, "--round", "i", dsn=kinds_db, check=1)
+        assert "column s: '1500 nanoseconds': finer than type interval(0) keeps; --round s" in failed.stderr
+        done = run_dbperf(*command, "--round", "i", "--round", "s", dsn=kinds_db)
+        assert json.loads(done.stdout)["rounded"] == {"i": 4, "s": 5}
+        found = conn.execute("SELECT extract(epoch FROM i) * 1000000, extract(epoch FROM s) FROM spans").fetchall()
+    assert found == [(2, 0), (2, 0), (-2, 0), (-1_000_000, -1), (3, 0), (None, None)]
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "values", "words"),
+    [
+        ("at", "timestamp", _ns(1001), "--round at rounds half-even; nothing"),
+        ("ms", "timestamptz(3)", pa.array([1001], pa.timestamp("us")), "--round ms rounds half-even; nothing"),
+        ("tm", "time", pa.array([1001], pa.time64("ns")), "has nanoseconds and PostgreSQL stores microseconds: round it where the file is made; nothing"),
+        ("tm", "time(3)", pa.array([1001], pa.time64("us")), "keeps: round it where the file is made; nothing"),
+        ("l", "timestamp[]", pa.array([[1001]], pa.list_(pa.timestamp("ns"))), "round it where the file is made; nothing"),
+        ("l", "timestamp[]", pa.array([[1001]], pa.list_(pa.timestamp("us", "UTC"))), "has a time zone and the column has none; nothing"),
+        ("l", "numeric(6,2)[]", pa.array([[Decimal("1.234")]]), "has more than 2 decimals: round it where the file is made; nothing"),
+    ],
+    ids=range(7),
+)  # fmt: skip
+def test_advice_names_options_of_the_command(
+    kinds_db: str, tmp_path: Path, column: str, kind: str, values: pa.Array, words: str
+) -> None:
+    with psycopg.connect(kinds_db, autocommit=True) as conn:
+        conn.execute(f"CREATE TABLE advised ({column} {kind})".encode())
+    path = _parquet(tmp_path / "t.parquet", **{column: values})
+    said = run_dbperf("load", str(path), "--table", "advised", dsn=kinds_db, check=1).stderr
+    assert words in said
+    assert "=" not in said.replace("tzinfo=", "").replace("key=", "")
+
+
+@pytest.mark.parametrize(
+    "uuids", [pa.array([UUID(int=7).bytes, None], pa.binary(16)), pa.array([UUID(int=7).bytes, None])]
+)
+@pytest.mark.parametrize("extended", [False, True])
+def test_a_uuid_of_sixteen_bytes(kinds_db: str, tmp_path: Path, uuids: pa.Array, extended: bool) -> None:
+    if extended:
+        if not hasattr(pa, "uuid"):
+            pytest.skip("this pyarrow has no type for it")
+        uuids = pa.ExtensionArray.from_storage(pa.uuid(), uuids.cast(pa.binary(16)))
+    path = _parquet(tmp_path / "t.parquet", u=uuids)
+    run_dbperf("load", str(path), "--table", "t", "--map", "u=u", dsn=kinds_db)
+    assert [row[9] for row in _all(kinds_db)] == [UUID(int=7), None]
+    path = _parquet(tmp_path / "t.parquet", u=pa.array([UUID(int=7).bytes[1:]]))
+    assert "not a UUID" in run_dbperf("load", str(path), "--table", "t", dsn=kinds_db, check=1).stderr
+
+
 @pytest.mark.parametrize("name", ["t", "d"])
 def test_what_has_nothing_to_round(kinds_db: str, tmp_path: Path, name: str) -> None:
     path = tmp_path / "t.csv"

@@ -15,7 +15,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from dbperf.copy.catalog import Column
-from dbperf.copy.conversions import DOUBLE, INTEGERS, JSONS, NUMERIC, REAL, TIMESTAMP, TIMESTAMPTZ, as_is
+from dbperf.copy.conversions import DOUBLE, INTEGERS, INTERVAL, JSONS, NUMERIC, REAL, TIMESTAMP, TIMESTAMPTZ, as_is
 from dbperf.errors import UsageError
 from dbperf.load import jsontext
 
@@ -23,6 +23,8 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 
 # fromisoformat reads much more, an epoch in milliseconds too: 1701050400000 would be the year 1701
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d([.,]\d{1,6}0*)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII)
+
+_NANOSECONDS = re.compile(r"(-?\d{1,20}) nanoseconds", re.ASCII)
 
 _FRACTION = re.compile(r"(?<=:\d\d)[.,](\d{1,30})(?!\d)", re.ASCII)
 
@@ -55,6 +57,11 @@ class FieldParser:
 def is_parsed(column: Column) -> bool:
     """Whether `parser` knows the type of *column*."""
     return column.oid in INTEGERS or column.oid == NUMERIC or column.oid in FLOATS or column.oid in _PARSERS
+
+
+def is_rounded(column: Column) -> bool:
+    """Whether `parser` rounds to the type of *column*, if that is asked for."""
+    return column.oid in (*INTEGERS, NUMERIC, *FLOATS, *_MOMENTS, INTERVAL)
 
 
 def parser(column: Column, *, rounds: bool) -> FieldParser:
@@ -167,6 +174,28 @@ def _rounding_parser(column: str, simple: Callable[[Any], dt.datetime], unit: in
     return result
 
 
+def span_parser(column: Column, *, rounds: bool) -> FieldParser:
+    """For an interval: of spans, and of those with nanoseconds as texts such as ``1001 nanoseconds``; as `parser`."""
+    unit = column.unit or 1
+    result = FieldParser(column.name, as_is)
+
+    def parse(value: Any) -> object:
+        if isinstance(value, dt.timedelta):
+            given = Decimal(value // dt.timedelta(microseconds=1))
+        elif isinstance(value, str) and (nanoseconds := _NANOSECONDS.fullmatch(value)):
+            given = Decimal(nanoseconds[1]).scaleb(-3)
+        else:
+            raise _unfit(value, "span of time")
+        kept = int((given / unit).quantize(1, ROUND_HALF_EVEN, _PRECISE)) * unit
+        if kept != given and not rounds:
+            raise ValueError(f"finer than type {column.type_name} keeps; --round {column.name} rounds half-even")
+        result.rounded += kept != given
+        return dt.timedelta(microseconds=kept)
+
+    result.parse = parse
+    return result
+
+
 def _number(value: Any) -> Decimal:
     if isinstance(value, str):
         value = value.strip()
@@ -238,6 +267,8 @@ def _uuid(value: Any) -> UUID:
     if isinstance(value, UUID):
         return value
     try:
+        if isinstance(value, bytes):  # of Parquet, whose type for it is 16 bytes
+            return UUID(bytes=value)
         return UUID(value.strip() if isinstance(value, str) else "")
     except ValueError:
         raise ValueError("not a UUID") from None
