@@ -170,6 +170,27 @@ def test_dry_run_and_create_instrument(legacy_db: str, bars: Path) -> None:
         assert conn.execute("SELECT count(*) FROM instruments WHERE symbol = 'BTC'").fetchone() == (1,)
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("n,t\n1,a\n".encode("utf-16"), "line 1: is UTF-16, and load reads UTF-8: iconv -f UTF-16 -t UTF-8 FILE"),
+        ("n,t\n1,a\n".encode("utf-16-le"), "line 1: holds zero bytes: if it is UTF-16, iconv"),
+        (b"n,t\r1,a\r", "line 1: is not CSV: a carriage return ends no line"),
+        (b"n;t\n1;a\n", "--map COLUMN='n;t', or leave it out with --map '-=n;t' (fields of CSV are separated by commas)"),
+        (b"n,t,\n1,a,\n", "field '' of strange.csv has no column in strange: leave it out with --map -=\n"),
+        (b"n,t\n" + b"1" * 3000 + b",a\n", "has more digits than any column keeps; nothing was loaded"),
+    ],
+    ids=range(6),
+)  # fmt: skip
+def test_strange_files_are_refused_in_words(legacy_db: str, tmp_path: Path, data: bytes, words: str) -> None:
+    path = tmp_path / "strange.csv"
+    path.write_bytes(data)
+    with psycopg.connect(legacy_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE strange (n integer, t text)")
+        assert words in run_dbperf("load", str(path), "--table", "strange", dsn=legacy_db, check=None).stderr
+        assert value(conn, "SELECT count(*) FROM strange") == 0
+
+
 def _load_into(
     dsn: str, definition: str, text: str, path: Path, *arguments: str
 ) -> tuple[int, str, list[tuple[object, ...]]]:

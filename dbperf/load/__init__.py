@@ -18,7 +18,7 @@ from dbperf.copy.catalog import PARTITION_COLUMN, Column
 from dbperf.copy.conversions import Unreadable
 from dbperf.copy.moments import hours_of
 from dbperf.copy.options import Options as CopyOptions
-from dbperf.errors import RowError, UsageError, sentence
+from dbperf.errors import RightsError, RowError, UsageError, sentence
 from dbperf.load import advice
 from dbperf.load.instrument import instrument
 from dbperf.load.options import LoadResult, Options, parse_mapping
@@ -156,8 +156,12 @@ class _Loading:
         asked, given = self._options, self._options.writing.copy()
         if not asked.is_parallel:
             given.pop("parallel", None)
-        if value(conn, "SELECT to_regclass('dbperf.batch_ledger')") is None:
-            return given
+        try:
+            if value(conn, "SELECT to_regclass('dbperf.batch_ledger')") is None:
+                return given
+        except psycopg.errors.InsufficientPrivilege as error:
+            needs = "USAGE ON SCHEMA dbperf; SELECT, INSERT, UPDATE ON dbperf.batch_ledger"
+            raise RightsError(f"{sentence(error)}: GRANT to role {conn.info.user} what it lacks of {needs}") from None
         content = self._file.source.digest()
         fields = sorted((column.name, self._file.header[position]) for position, column in self._filled)
         how = repr((self._filled[0][1].table, asked.instrument, fields, sorted(asked.rounded)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 
 from dbperf.copy.catalog import Column
@@ -24,6 +25,8 @@ class CsvReader(Reader):
         self.header = [(name or "").strip() for name in next(self._parsed(unnoticed), (1, []))[1]]
         if not any(self.header):
             raise self.error(1, None, None, "there is no header line")
+        if any("\0" in name for name in self.header):  # without a byte order mark it cannot be known
+            raise self.error(1, None, None, "holds zero bytes: if it is UTF-16, iconv makes UTF-8 of it")
 
     def records(self, progress: Progress = unnoticed) -> Iterator[Record]:
         """Every record after the header."""
@@ -48,36 +51,44 @@ class CsvReader(Reader):
     def _parsed(self, progress: Progress) -> Iterator[tuple[int, Sequence[str | None]]]:
         # for this process, whose other readers of CSV may have a greater one
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
-        lines, record = Lines(self, progress), list[str]()
+        lines, record = (
+            Lines(self, progress),
+            io.StringIO(newline=""),
+        )  # a million short lines take much more room in a list
         reader = csv.reader(self._kept(lines, record), strict=True)
         while True:
-            record.clear()
+            record.seek(0)
+            record.truncate()
             begins = lines.number + 1
             try:
                 fields = next(reader, None)
             except csv.Error as error:
-                raise self.error(begins, None, None, f"is not CSV: {error}") from None
+                reason = "a carriage return ends no line: put quotes around it, or line feeds in its place"
+                reason = reason if str(error).startswith("new-line character") else str(error)
+                raise self.error(begins, None, None, f"is not CSV: {reason}") from None
             if fields is None:
                 return
             yield begins, _with_nulls(fields, record)
 
-    def _kept(self, lines: Lines, record: list[str]) -> Iterator[str]:
+    def _kept(self, lines: Lines, record: io.StringIO) -> Iterator[str]:
         """*lines*, each of which is in *record* until that is emptied."""
-        size = 0
+        size = begins = 0
         for line in lines:
-            size = size + lines.size if record else lines.size
-            record.append(line)
+            if not record.tell():
+                size, begins = 0, lines.number
+            record.write(line)
+            size += lines.size
             if size > LONGEST_LINE:
                 reason = f"begins a record of more than {LONGEST_LINE >> 20} MiB: is there a quote that is not closed?"
-                raise self.error(lines.number + 1 - len(record), None, None, reason)
+                raise self.error(begins, None, None, reason)
             yield line
 
 
-def _with_nulls(fields: list[str], record: list[str]) -> Sequence[str | None]:
+def _with_nulls(fields: list[str], record: io.StringIO) -> Sequence[str | None]:
     """*fields* with None for the empty ones that have no quotes in their *record*, which `csv` does not tell."""
     if "" not in fields:
         return fields
-    text = "".join(record)
+    text = record.getvalue()
     if '""' not in text:
         return [field or None for field in fields]
     found: list[str | None] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -19,6 +20,9 @@ Record = tuple[int, Sequence[Any]]
 #: Bytes of the longest line, and of the longest record of CSV, which quotes stretch over many: they are held as a
 #: whole, and a file without line ends, or with a quote that is never closed, must not fill the memory.
 LONGEST_LINE = 1 << 24
+
+
+UTF16 = "is UTF-16, and load reads UTF-8: iconv -f UTF-16 -t UTF-8 FILE | dbperf load - …"
 
 
 class Reader(ABC):
@@ -99,4 +103,5 @@ class Lines:
             try:
                 yield raw.decode("utf-8-sig" if self.number == 1 else "utf-8")
             except UnicodeDecodeError:
-                raise self._reader.error(self.number, None, None, "is not UTF-8") from None
+                utf16 = self.number == 1 and raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+                raise self._reader.error(self.number, None, None, UTF16 if utf16 else "is not UTF-8") from None

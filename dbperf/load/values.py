@@ -8,7 +8,7 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
@@ -102,7 +102,10 @@ def _decimal_parser(column: str, scale: int | None, *, rounds: bool) -> FieldPar
         if type(value) is int and scale >= 0:
             return value
         number = _number(value)
-        fitted = number.quantize(step, ROUND_HALF_EVEN, _PRECISE)
+        try:
+            fitted = number.quantize(step, ROUND_HALF_EVEN, _PRECISE)
+        except InvalidOperation:
+            raise ValueError("has more digits than any column keeps") from None
         if fitted != number:
             if not rounds:
                 raise ValueError(f"the column keeps {kept}; --round {column} rounds half-even")
