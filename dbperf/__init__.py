@@ -1,8 +1,27 @@
 """dbperf makes an existing PostgreSQL trading database fast, and hard to lose data from."""
 
-from dbperf import aio, errors
-from dbperf.copy import CopyResult, Progress, copy_arrow, copy_columns, copy_rows
-from dbperf.database import connect
-from dbperf.migrations import migrate
+from __future__ import annotations
+
+TYPE_CHECKING = False  # typing's own takes longer to import than the rest of `dbperf.__main__`
+if TYPE_CHECKING:
+    from typing import Any
+
+    from dbperf import aio, errors
+    from dbperf.copy import CopyResult, Progress, copy_arrow, copy_columns, copy_rows
+    from dbperf.database import connect
+    from dbperf.migrations import migrate
 
 __all__ = ["CopyResult", "Progress", "aio", "connect", "copy_arrow", "copy_columns", "copy_rows", "errors", "migrate"]
+
+_HOMES = {"connect": "dbperf.database", "migrate": "dbperf.migrations"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import *name* when it is asked for: the command line begins before, or Ctrl-C would show where it came."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    if name in ("aio", "errors"):
+        return import_module(f"dbperf.{name}")  # which sets the attribute
+    return globals().setdefault(name, getattr(import_module(_HOMES.get(name, "dbperf.copy")), name))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
+import signal
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -69,7 +73,7 @@ def test_bars_are_loaded_and_rounded_half_even(kind: str, bars: Path, request: p
         ("46425.0,46411.0", '"46425.0,46411.0', "line 4: is not CSV"),
         (",466452.5", ",4664523333", "line 4, column volume: 4664523333 is out of range for type integer"),
         ("46411.0,46425.0,46411.0", "46411.0,464250000000.0,46411.0", "line 4, column high_price: Decimal('464250000000.0000') is out of range: the column has 12 digits"),
-        ("2022-01-01 00:02:00.000000", "", "line 4, column timestamp: '': null value in column"),
+        ("2022-01-01 00:02:00.000000", "", "line 4, column timestamp: null value in column"),
         ("\n2022-01-01 00:02", '\n\n\n2022-01-01 99:02', "line 6, column timestamp"),
         ("timestamp,", "time,", "field 'time' of some bars.csv has no column"),
         ("close", "price", "line 2, column volume"),
@@ -113,7 +117,11 @@ def test_a_bad_line_is_named_and_nothing_is_loaded(legacy_db: str, bars: Path, o
         ([*LOAD, "--map", "price=shut"], 64, "no field shut"),
         ([*LOAD, "--round", "bid"], 64, "the file does not fill this column"),
         ([*LOAD, "--on-conflict", "replace"], 64, "Invalid value"),
-        ([*LOAD, "--newer", "volume"], 64, "says nothing"),
+        ([*LOAD, "--newer", "volume"], 64, "dbperf: --newer says nothing with --on-conflict error"),
+        ([*LOAD, "--key", "volume"], 64, "dbperf: --key says nothing with --on-conflict error"),
+        ([*LOAD, "--max-errors", "1"], 64, "dbperf: --max-errors says nothing with --on-error stop"),
+        ([*LOAD, "--max-errors", "-1", "--on-error", "quarantine"], 64, "dbperf: --max-errors cannot be negative"),
+        ([*LOAD, "--batch-id", ""], 64, "dbperf: --batch-id is a text, and not empty"),
         ([*LOAD, "--parallel", "0"], 64, "not in the range"),
         (["--instrument", "ES"], 64, "Missing option '--table'"),
     ],
@@ -162,10 +170,31 @@ def test_dry_run_and_create_instrument(legacy_db: str, bars: Path) -> None:
         assert conn.execute("SELECT count(*) FROM instruments WHERE symbol = 'BTC'").fetchone() == (1,)
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("n,t\n1,a\n".encode("utf-16"), "line 1: is UTF-16, and load reads UTF-8: iconv -f UTF-16 -t UTF-8 FILE"),
+        ("n,t\n1,a\n".encode("utf-16-le"), "line 1: holds zero bytes: if it is UTF-16, iconv"),
+        (b"n,t\r1,a\r", "line 1: is not CSV: a carriage return ends no line"),
+        (b"n;t\n1;a\n", "--map COLUMN='n;t', or leave it out with --map '-=n;t' (fields of CSV are separated by commas)"),
+        (b"n,t,\n1,a,\n", "field '' of strange.csv has no column in strange: leave it out with --map -=\n"),
+        (b"n,t\n" + b"1" * 3000 + b",a\n", "has more digits than any column keeps; nothing was loaded"),
+    ],
+    ids=range(6),
+)  # fmt: skip
+def test_strange_files_are_refused_in_words(legacy_db: str, tmp_path: Path, data: bytes, words: str) -> None:
+    path = tmp_path / "strange.csv"
+    path.write_bytes(data)
+    with psycopg.connect(legacy_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE strange (n integer, t text)")
+        assert words in run_dbperf("load", str(path), "--table", "strange", dsn=legacy_db, check=None).stderr
+        assert value(conn, "SELECT count(*) FROM strange") == 0
+
+
 def _load_into(
     dsn: str, definition: str, text: str, path: Path, *arguments: str
 ) -> tuple[int, str, list[tuple[object, ...]]]:
-    path.write_text(text)
+    path.write_bytes(text.encode())
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute(f"CREATE TABLE t ({definition})".encode())
         done = run_dbperf("load", str(path), "--table", "t", *arguments, dsn=dsn, check=None)
@@ -178,12 +207,40 @@ def _load_into(
     ("kind", "text", "stored"),
     [
         ("double precision", "0.1", 0.1),
+        ("double precision", "0.10000000000000000555", 0.1),
+        ("double precision", "9.9999999999999992e+22", 1e23),
+        ("double precision", "-1234567890.12345678901", -1234567890.12345678901),
+        ("double precision", "1e-310", 1e-310),
         ("double precision", "1e999", None),
+        ("double precision", "9007199254740992", 2.0**53),
         ("double precision", "9007199254740993", None),
+        ("double precision", "99999999999999991611392", 1e23),
+        ("double precision", "100000000000000000000000", 1e23),
+        ("double precision", "-100000000000000000000001", None),
+        ("double precision", "9007199254740993.5", 2.0**53 + 2),
         ("double precision", "1e-999", None),
+        ("double precision", "0e-999", 0.0),
         ("real", "1e300", None),
+        ("real", "1e-60", None),
+        ("real", "3.40282357e38", None),
         ("real", "0.1", pytest.approx(0.1)),
+        ("real", "16777216", 2.0**24),
+        ("real", "16777217", None),
+        ("real", "100000000000", 1e11),
+        ("real", "1.000000059604644775390626", 1.0000001),
         ("text", "  padded  ", "  padded  "),
+        ("text", "   ", "   "),
+        ("text", '""', ""),
+        ("text", '"  "', "  "),
+        ("text", '""""', '"'),
+        ("varchar", '""', ""),
+        ("integer", " 5 ", 5),
+        ("integer", "   ", None),
+        ("double precision", "   ", None),
+        ("timestamp", "   ", None),
+        ("uuid", '"  "', None),
+        ("boolean", "\t", None),
+        ("jsonb", "  ", None),
         ("char(3)", "ab", "ab "),
         ("numeric(30,18)", "123456789012.123456789012345678", Decimal("123456789012.123456789012345678")),
         ("numeric(5,-2)", "12345", None),
@@ -205,6 +262,49 @@ def test_a_value_arrives_as_it_is_or_not_at_all(
         assert "line 2, column v" in message
     else:
         assert (code, rows) == (0, [(stored,)])
+
+
+NULLS = 't,n,u\na,1,x\n,2,\n"",3,""\n"x,"",",4,"\r\n"\n" ",, \n"","",\n'
+
+
+def test_null_of_csv_is_a_field_with_nothing_in_it(legacy_db: str, tmp_path: Path) -> None:
+    """Not even quotes, which make it an empty text; where no text goes, they do not matter."""
+    code, message, rows = _load_into(legacy_db, "t text, n integer, u varchar", NULLS, tmp_path / "nulls.csv")
+    wanted = [("a", 1, "x"), (None, 2, None), ("", 3, ""), ('x,",', 4, "\r\n"), (" ", None, " "), ("", None, None)]
+    assert (code, rows) == (0, wanted), message
+
+
+@pytest.mark.parametrize("size", [1 << 17, 1 << 20, (1 << 24) - 3])
+def test_a_field_of_csv_may_fill_the_longest_line(legacy_db: str, tmp_path: Path, size: int) -> None:
+    text = "t\n" + "x" * size + "\n" + '"' + "y" * (size // 2) + "\n" + "y" * (size // 2 - 3) + '"\n'
+    code, message, rows = _load_into(legacy_db, "t text", text, tmp_path / "long.csv")
+    assert (code, [len(str(row[0])) for row in rows]) == (0, [size, size // 2 * 2 - 2]), message
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson", "parquet"])
+def test_an_integer_that_no_float_means_is_rounded_if_that_is_asked_for(
+    legacy_db: str, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / f"floats.{kind}"
+    integers = [2**53 + 1, 2**24 + 1, 5]
+    if kind == "parquet":
+        write_table(pa.table({"d": integers, "r": integers}), path)
+    elif kind == "csv":
+        path.write_text("d,r\n" + "".join(f"{number},{number}\n" for number in integers))
+    else:
+        path.write_text("".join(f'{{"d": {number}, "r": "{number}"}}\n' for number in integers))
+    with psycopg.connect(legacy_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE f (d double precision, r real)")
+        command = ["--json", "load", str(path), "--table", "f"]
+        failed = run_dbperf(*command, "--round", "d", dsn=legacy_db, check=1)
+        assert "column r: '9007199254740993': no real means this integer; --round r takes the nearest" in failed.stderr
+        done = run_dbperf(*command, "--round", "d", "--round", "r", dsn=legacy_db)
+        assert json.loads(done.stdout)["rounded"] == {"d": 1, "r": 2}
+        assert conn.execute("SELECT d, r::float FROM f").fetchall() == [
+            (2.0**53, 2.0**53),
+            (2.0**24 + 1, 2.0**24),
+            (5.0, 5.0),
+        ]
 
 
 def test_one_field_may_fill_several_columns(legacy_db: str, tmp_path: Path) -> None:
@@ -259,6 +359,7 @@ def test_the_same_file_again_changes_nothing(upgraded_db: str, bars: Path) -> No
         assert loaded > before
         again = run_dbperf("load", str(bars), *LOAD, "--round", "volume", dsn=upgraded_db)
         assert "was loaded before" in again.stdout
+        assert "give it a --batch-id that was not used yet" in again.stdout
         bars.with_suffix(".gz").write_bytes(gzip.compress(bars.read_bytes()))
         assert (
             "was loaded before"
@@ -339,7 +440,25 @@ def test_conflicts_and_bad_rows(upgraded_db: str, tmp_path: Path) -> None:
         too_many = run_dbperf(
             "load", str(file), *options, "--max-errors", "1", "--batch-id", "b", dsn=upgraded_db, check=1
         )
-        assert "than max_errors allows" in too_many.stderr
+        assert "than --max-errors allows" in too_many.stderr
+        assert "or raise --max-errors" in too_many.stderr
+        dealt = ["--parallel", "2", "--batch-id", "c", "--on-conflict", "ignore"]
+        conn.execute("CREATE TABLE priced (close numeric PRIMARY KEY)")
+        refused = run_dbperf(
+            "load",
+            str(file),
+            "--table",
+            "priced",
+            "--map",
+            "-=at",
+            "--map",
+            "-=seen",
+            *dealt,
+            dsn=upgraded_db,
+            check=64,
+        )
+        assert "dbperf: --parallel deals rows out" in refused.stderr
+        assert "leave --parallel out" in refused.stderr
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -365,3 +484,50 @@ def test_parallel(upgraded_db: str, tmp_path: Path, kind: str) -> None:
         for way in (["--parallel", "2"], []):
             assert "was loaded before" in run_dbperf("load", str(good), *options, *way, dsn=upgraded_db).stdout
         assert value(conn, f"SELECT count(*) {loaded}") == 30_000
+
+
+#: `dbperf.__main__`, after a word that tells when it begins: an interrupt of Python's own start is Python's.
+TELLING = """
+import os, sys
+import dbperf.__main__
+sys.addaudithook(lambda event, given: event == "import" and given[0] == "dbperf.cli" and os.write(1, b"begun\\n"))
+dbperf.__main__.main()
+"""
+
+
+@pytest.mark.parametrize("way", [[], ["--parallel", "2"], ["--on-conflict", "ignore"]], ids=str)
+@pytest.mark.parametrize("kind", ["csv", "ndjson", "parquet"])
+def test_interrupted_at_any_moment(
+    upgraded_db: str, tmp_path: Path, rng: random.Random, kind: str, way: list[str]
+) -> None:
+    path = tmp_path / f"t.{kind}"
+    numbers = range(5000 if kind != "parquet" else 50_000)
+    if kind == "parquet":
+        write_table(pa.table({"k": numbers}), path)
+    else:
+        path.write_text(
+            "k\n" + "\n".join(map(str, numbers)) if kind == "csv" else "\n".join(f'{{"k": {n}}}' for n in numbers)
+        )
+    command = [sys.executable, "-c", TELLING, "--dsn", upgraded_db, "load", str(path), "--table", "t", *way]
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE t (k bigint PRIMARY KEY)")
+        longest = 1.0
+        for _ in range(6):
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            begun = time.monotonic()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(rng.uniform(0, longest))
+                longest = time.monotonic() - begun
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=60)[1]
+            stored = value(conn, "SELECT count(*) FROM t")
+            assert "Traceback" not in said, said
+            assert (process.returncode, said.splitlines()[-1]) == (
+                130,
+                "dbperf: interrupted",
+            ) or process.returncode == 0
+            assert stored == len(numbers) or (stored == 0 and process.returncode == 130)
+            conn.execute("TRUNCATE t")
+            conn.execute("DELETE FROM dbperf.batch_ledger")

@@ -26,6 +26,9 @@ from hypothesis import strategies as st
 
 from dbperf import load
 from dbperf.load.reader import LONGEST_LINE
+from dbperf.load.targets import columns_of
+from dbperf.load.values import parser
+from dbperf.migrations.session import value as value_of
 from tests.support import dbperf as run_dbperf
 
 pytestmark = pytest.mark.once  # files are parsed here, and what is written is tested in test_load.py and test_copy*.py
@@ -256,7 +259,8 @@ def test_other_compressions_name_their_remedy(kinds_db: str, tmp_path: Path, mag
         ('{"n": 1}\n{"n": true}\n', "line 2, column n: 'True': not a finite decimal number"),
         ('{"n": 1}\n{"n": 2147483648}\n', "line 2, column n: 2147483648 is out of range for type integer"),
         ('{"n": 1}\n{"n": [2]}\n', '''line 2, column n: "['2']": nested values go into json and jsonb columns, not into integer'''),
-        ('{"f": 0.1}\n{"f": 0.10000000000000000001}\n', "line 2, column f: "),
+        ('{"f": 0.1}\n{"f": 9007199254740993}\n', "line 2, column f: '9007199254740993': no double precision means this integer"),
+        ('{"f": 0.1}\n{"f": "-1e-999"}\n', "line 2, column f: '-1e-999': out of range for type double precision"),
         ('{"f": 0.1}\n{"f": 1e999}\n', "line 2, column f: "),
         ('{"f": 0.1}\n{"f": NaN}\n', "line 2: holds NaN, which is no JSON"),
         ('{"f": 0.1}\n{"f": -Infinity}\n', "line 2: holds -Infinity, which is no JSON"),
@@ -281,7 +285,7 @@ def test_other_compressions_name_their_remedy(kinds_db: str, tmp_path: Path, mag
         ("{}\n{}\n", "line 1: there is no JSON object with a key"),
         ("".join(f'{{"k{number}": 1}}\n' for number in range(10_001)), "line 10001: "),
     ],
-    ids=range(30),
+    ids=range(31),
 )  # fmt: skip
 def test_a_bad_line_of_ndjson_is_named(kinds_db: str, tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "t.ndjson"
@@ -336,6 +340,15 @@ def test_a_line_without_end(kinds_db: str, tmp_path: Path, kind: str, data: byte
     assert "is longer than 16 MiB; nothing was loaded" in done.stderr
 
 
+@pytest.mark.parametrize("before", ["", '"x\n\n",1\n'])
+def test_a_quote_that_is_not_closed(kinds_db: str, tmp_path: Path, before: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f't,n\n{before}"' + "b,2\n" * (BIG // 4))
+    line = 2 + before.count("\n")
+    done = run_dbperf("load", str(path), "--table", "t", dsn=kinds_db, check=1)
+    assert f"line {line}: begins a record of more than 16 MiB: is there a quote that is not closed?" in done.stderr
+
+
 def _parquet(path: Path, **columns: pa.Array) -> Path:
     pq.write_table(pa.table(columns), path, row_group_size=2)
     return path
@@ -381,7 +394,7 @@ def test_a_bad_row_of_parquet_is_named(
         ("price", pa.array([1, None, 2.00001], pa.float32()), "row 3, column price: '2.00001"),
         ("price", pa.array([Decimal("1.000001")]), "row 1, column price: '1.000001': the column keeps 4 decimals"),
         ("price", pa.array([1e9]), "is out of range: the column has 12 digits"),
-        ("f", pa.array([Decimal("0.12345678901234567890")]), "row 1, column f: "),
+        ("f", pa.array([Decimal("9007199254740993")]), "row 1, column f: "),
         ("at", pa.array([7]), "row 1, column at: '7': not an ISO 8601 time"),
         ("d", pa.array([None, 5000], pa.timestamp("ms")), "row 2, column d: '1970-01-01 00:00:05': has a time of day"),
         ("t", pa.array([5]), "row 1, column t: '5': a int, not a text"),
@@ -409,7 +422,7 @@ def test_parquet_as_it_comes(kinds_db: str, tmp_path: Path) -> None:
     path = _parquet(
         tmp_path / "t.parquet",
         **{
-            "a.b": pa.array([1.5, 2.5]),
+            "a.b": pa.array([Decimal("1.50000000000000000001"), Decimal("2.5")]),
             "d": pa.array([0, 86_400_000], pa.timestamp("ms")),
             "price": pa.array([0.1, None], pa.float32()),
             "n": pa.array(["5", None]).dictionary_encode(),
@@ -457,7 +470,65 @@ def test_times_are_rounded_once_half_even(kinds_db: str, tmp_path: Path, kind: s
     ]
 
 
-@pytest.mark.parametrize("name", ["f", "t", "d"])
+def test_spans_are_rounded_once_half_even(kinds_db: str, tmp_path: Path) -> None:
+    """Nanoseconds, with pandas and without, to what the column keeps."""
+    spans = pa.array([1500, 2500, -1500, -1_000_000_500, 3000, None], pa.duration("ns"))
+    path = _parquet(tmp_path / "spans.parquet", i=spans, s=spans)
+    with psycopg.connect(kinds_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE spans (i interval, s interval(0))")
+        command = ["--json", "load", str(path), "--table", "spans"]
+        failed = run_dbperf(*command, dsn=kinds_db, check=1)
+        words = "row 1, column i: '1500 nanoseconds': finer than type interval keeps; --round i rounds half-even"
+        assert words in failed.stderr
+        failed = run_dbperf(*command, "--round", "i", dsn=kinds_db, check=1)
+        assert "column s: '1500 nanoseconds': finer than type interval(0) keeps; --round s" in failed.stderr
+        done = run_dbperf(*command, "--round", "i", "--round", "s", dsn=kinds_db)
+        assert json.loads(done.stdout)["rounded"] == {"i": 4, "s": 5}
+        found = conn.execute("SELECT extract(epoch FROM i) * 1000000, extract(epoch FROM s) FROM spans").fetchall()
+    assert found == [(2, 0), (2, 0), (-2, 0), (-1_000_000, -1), (3, 0), (None, None)]
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "values", "words"),
+    [
+        ("at", "timestamp", _ns(1001), "--round at rounds half-even; nothing"),
+        ("ms", "timestamptz(3)", pa.array([1001], pa.timestamp("us")), "--round ms rounds half-even; nothing"),
+        ("tm", "time", pa.array([1001], pa.time64("ns")), "has nanoseconds and PostgreSQL stores microseconds: round it where the file is made; nothing"),
+        ("tm", "time(3)", pa.array([1001], pa.time64("us")), "keeps: round it where the file is made; nothing"),
+        ("l", "timestamp[]", pa.array([[1001]], pa.list_(pa.timestamp("ns"))), "round it where the file is made; nothing"),
+        ("l", "timestamp[]", pa.array([[1001]], pa.list_(pa.timestamp("us", "UTC"))), "has a time zone and the column has none; nothing"),
+        ("l", "numeric(6,2)[]", pa.array([[Decimal("1.234")]]), "has more than 2 decimals: round it where the file is made; nothing"),
+    ],
+    ids=range(7),
+)  # fmt: skip
+def test_advice_names_options_of_the_command(
+    kinds_db: str, tmp_path: Path, column: str, kind: str, values: pa.Array, words: str
+) -> None:
+    with psycopg.connect(kinds_db, autocommit=True) as conn:
+        conn.execute(f"CREATE TABLE advised ({column} {kind})".encode())
+    path = _parquet(tmp_path / "t.parquet", **{column: values})
+    said = run_dbperf("load", str(path), "--table", "advised", dsn=kinds_db, check=1).stderr
+    assert words in said
+    assert "=" not in said.replace("tzinfo=", "").replace("key=", "")
+
+
+@pytest.mark.parametrize(
+    "uuids", [pa.array([UUID(int=7).bytes, None], pa.binary(16)), pa.array([UUID(int=7).bytes, None])]
+)
+@pytest.mark.parametrize("extended", [False, True])
+def test_a_uuid_of_sixteen_bytes(kinds_db: str, tmp_path: Path, uuids: pa.Array, extended: bool) -> None:
+    if extended:
+        if not hasattr(pa, "uuid"):
+            pytest.skip("this pyarrow has no type for it")
+        uuids = pa.ExtensionArray.from_storage(pa.uuid(), uuids.cast(pa.binary(16)))
+    path = _parquet(tmp_path / "t.parquet", u=uuids)
+    run_dbperf("load", str(path), "--table", "t", "--map", "u=u", dsn=kinds_db)
+    assert [row[9] for row in _all(kinds_db)] == [UUID(int=7), None]
+    path = _parquet(tmp_path / "t.parquet", u=pa.array([UUID(int=7).bytes[1:]]))
+    assert "not a UUID" in run_dbperf("load", str(path), "--table", "t", dsn=kinds_db, check=1).stderr
+
+
+@pytest.mark.parametrize("name", ["t", "d"])
 def test_what_has_nothing_to_round(kinds_db: str, tmp_path: Path, name: str) -> None:
     path = tmp_path / "t.csv"
     path.write_text(f"{name}\n1\n")
@@ -559,8 +630,37 @@ def test_without_pyarrow(
     assert "which needs pyarrow: pip install 'dbperf[arrow]'" in done.stderr
 
 
+_DECIMALS = st.decimals(allow_nan=False, allow_infinity=False).map(str) | st.floats(
+    allow_nan=False, allow_infinity=False, width=32
+).flatmap(
+    lambda real: st.sampled_from(["", "1", "9", "49", "50000000001"]).map(lambda more: f"{Decimal(real):f}{more}")
+)
+
+
+@pytest.mark.parametrize("kind", ["real", "double precision"])
+def test_a_decimal_becomes_the_float_that_it_is_in_sql(property_db: str, kind: str) -> None:
+    with psycopg.connect(property_db) as conn:
+        conn.execute(f"CREATE TEMP TABLE of_floats (v {kind})".encode())
+        (column,) = columns_of(conn, "of_floats")
+        parse = parser(column, rounds=True).parse
+
+        @settings(max_examples=500, deadline=None)
+        @given(text=_DECIMALS)
+        def check(text: str) -> None:
+            try:
+                with conn.transaction():
+                    wanted = value_of(conn, f"SELECT (%s::{kind})::double precision", text)
+            except psycopg.errors.NumericValueOutOfRange:
+                with pytest.raises(ValueError, match="out of range"):
+                    parse(text)
+            else:
+                assert parse(text) == wanted
+
+        check()
+
+
 _TIMES = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1))
-_TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(str.strip)
+_TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
 _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "at": _TIMES,
     "zoned": _TIMES.map(lambda at: at.replace(tzinfo=dt.UTC)),

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -24,7 +26,19 @@ FAILED, USAGE, INTERRUPTED = 1, 64, 130
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
     logging.basicConfig(level=logging.WARNING, format="dbperf: %(message)s")
-    sys.exit(run(arguments))
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
+    try:
+        code = run(arguments)
+    except KeyboardInterrupt:  # once more, while the first one was said
+        code = INTERRUPTED
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over, and Python would show in which line of its own end
+    sys.exit(code)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    logging.disable(logging.WARNING)  # of what is taken back
+    raise KeyboardInterrupt
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast, get_args
 
 import click
+import psycopg
 
 from dbperf import legacy, load
 from dbperf.cli.backfill import backfill_group
@@ -17,6 +20,8 @@ from dbperf.cli.rebuild import rebuild_group
 from dbperf.cli.serving import server
 from dbperf.copy.options import MAX_ERRORS, OnConflict, OnError
 from dbperf.copy.options import Options as CopyOptions
+from dbperf.errors import DbperfError, FileError, UsageError, sentence
+from dbperf.load.advice import of_batch
 
 
 @click.group()
@@ -67,7 +72,9 @@ def legacy_create(context: Context, ticks: int, instruments: int, seed: int, sch
 @click.option("--newer", metavar="COLUMN", help="Update only where its value is greater than the one there.")
 @click.option("--on-error", type=click.Choice(get_args(OnError)), help="Stop, or put bad rows aside.  [stop]")
 @click.option("--max-errors", type=int, help=f"How many bad rows to put aside at most.  [{MAX_ERRORS}]")
-@click.option("--batch-id", metavar="ID", help="Name in dbperf.batch_ledger; else made of what the file holds.")
+@click.option(
+    "--batch-id", metavar="ID", help="Name in dbperf.batch_ledger, else made of the file: a new one loads it again."
+)
 @click.option("--parallel", metavar="N", type=click.IntRange(1), help="Write over N connections at once.  [1]")
 @click.option("--dry-run", is_flag=True, help="Read, check and count, then roll back.")
 @pass_context
@@ -93,9 +100,23 @@ def load_command(
     given = cast(CopyOptions, {name: value for name, value in writing.items() if value is not None})
     options = load.Options(table, instrument, create_instrument, pairs, rounded, dry_run, file_format, given)
     with (
+        _advised(),
         context.connect(announce=True) as conn,
         load.Source(file) as source,
         click.progressbar(length=source.size, label=source.label, file=sys.stderr) as bar,
     ):
         result = load.load(conn, source, options, bar.update)
     context.show(result.as_dict(), result.in_words(source.label))
+
+
+@contextmanager
+def _advised() -> Iterator[None]:
+    """Errors of the writers name options of this command and not of Python."""
+    try:
+        yield
+    except FileError:  # of the file, whose values may look like anything
+        raise
+    except UsageError as error:
+        raise UsageError(of_batch(sentence(error))) from None
+    except (DbperfError, psycopg.Error) as error:
+        raise DbperfError(of_batch(sentence(error))) from None

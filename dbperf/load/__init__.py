@@ -18,14 +18,15 @@ from dbperf.copy.catalog import PARTITION_COLUMN, Column
 from dbperf.copy.conversions import Unreadable
 from dbperf.copy.moments import hours_of
 from dbperf.copy.options import Options as CopyOptions
-from dbperf.errors import RowError, UsageError, sentence
+from dbperf.errors import RightsError, RowError, UsageError, sentence
+from dbperf.load import advice
 from dbperf.load.instrument import instrument
 from dbperf.load.options import LoadResult, Options, parse_mapping
 from dbperf.load.reader import Reader
 from dbperf.load.readers import FORMATS, reader_of
 from dbperf.load.source import STDIN, Progress, Source, unnoticed
 from dbperf.load.targets import check_filled, columns_of, targets_of
-from dbperf.load.values import FieldParser
+from dbperf.load.values import FieldParser, is_rounded
 from dbperf.migrations.session import sibling, value
 
 __all__ = ["FORMATS", "STDIN", "LoadResult", "Options", "Source", "load", "parse_mapping", "reader_of"]
@@ -129,7 +130,9 @@ class _Loading:
             return self._copy(conn, constants, writing, progress)
         except RowError as error:
             given = error.value.given if isinstance(error.value, Unreadable) else None
-            raise self._file.error(self._file.record(error.row)[0], error.column, given, error.reason) from None
+            column = next((column for _, column in self._filled if column.name == error.column), None)
+            reason = advice.of_value(error.reason, error.column, rounds=column is not None and is_rounded(column))
+            raise self._file.error(self._file.record(error.row)[0], error.column, given, reason) from None
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise self._from_server(error) from None
 
@@ -153,8 +156,12 @@ class _Loading:
         asked, given = self._options, self._options.writing.copy()
         if not asked.is_parallel:
             given.pop("parallel", None)
-        if value(conn, "SELECT to_regclass('dbperf.batch_ledger')") is None:
-            return given
+        try:
+            if value(conn, "SELECT to_regclass('dbperf.batch_ledger')") is None:
+                return given
+        except psycopg.errors.InsufficientPrivilege as error:
+            needs = "USAGE ON SCHEMA dbperf; SELECT, INSERT, UPDATE ON dbperf.batch_ledger"
+            raise RightsError(f"{sentence(error)}: GRANT to role {conn.info.user} what it lacks of {needs}") from None
         content = self._file.source.digest()
         fields = sorted((column.name, self._file.header[position]) for position, column in self._filled)
         how = repr((self._filled[0][1].table, asked.instrument, fields, sorted(asked.rounded)))

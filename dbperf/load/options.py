@@ -67,7 +67,10 @@ class LoadResult:
         """For people."""
         done = self.copied
         if done.duplicate_batch:
-            return f"{name} was loaded before, {done.inserted:,} rows of it inserted then: nothing was done now"
+            return (
+                f"{name} was loaded before, {done.inserted:,} rows of it inserted then: nothing was done now "
+                "(to load it again, because they were removed, give it a --batch-id that was not used yet)"
+            )
         rate = done.rows / done.seconds if done.seconds else 0
         verb = "would be loaded (rolled back)" if self.dry_run else "loaded"
         lines = [f"{done.inserted:,} rows of {name} {verb} in {done.seconds:.2f} s ({rate:,.0f} rows/s)"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dbperf.copy.catalog import Column
-from dbperf.copy.conversions import JSONS, as_is
+from dbperf.copy.conversions import INTERVAL, JSONS, as_is
 from dbperf.load.jsontext import encode
 from dbperf.load.reader import Reader, Record
 from dbperf.load.source import Progress, Source, unnoticed
-from dbperf.load.values import FLOATS, FieldParser, is_parsed, parser
+from dbperf.load.values import FLOATS, FieldParser, is_parsed, parser, span_parser
 from dbperf.load.whole import Whole, is_whole
 
 #: Of one batch, which is held as a whole; fewer rows if they are long.
@@ -74,8 +75,12 @@ class ParquetReader(Reader):
 
     def parser(self, position: int, column: Column, *, rounds: bool) -> FieldParser:
         """Values as they are; those that are texts as of CSV."""
-        field = parser(column, rounds=rounds) if rounds or is_parsed(column) else FieldParser(column.name, as_is)
-        parse, kind = field.parse, self._schema.field(position).type
+        kind = self._schema.field(position).type
+        if column.oid == INTERVAL and pa.types.is_duration(kind):
+            field = span_parser(column, rounds=rounds)
+        else:
+            field = parser(column, rounds=rounds) if rounds or is_parsed(column) else FieldParser(column.name, as_is)
+        parse = field.parse
         if column.oid in JSONS:
             field.parse = lambda value: None if value is None else parse(_json_text(value))
         elif pa.types.is_float32(kind) and column.oid not in FLOATS:
@@ -131,6 +136,8 @@ class ParquetReader(Reader):
         """Python's values of one column, of which *done* came before."""
         if pa.types.is_timestamp(array.type):
             return _times(array)
+        if pa.types.is_duration(array.type) and array.type.unit == "ns":
+            return _spans(array)
         try:
             if pa.types.is_decimal(array.type):
                 listed: list[Any] = array.to_numpy(zero_copy_only=False).tolist()  # twice as fast
@@ -141,7 +148,10 @@ class ParquetReader(Reader):
                 try:
                     scalar.as_py()
                 except _TROUBLE as error:
-                    raise self.error(number, name, None, f"Python has no such value ({error})") from None
+                    reason = f"Python has no such value ({error})"
+                    if "not safely convertible to microseconds" in str(error):
+                        reason = "has nanoseconds and PostgreSQL stores microseconds: round it where the file is made"
+                    raise self.error(number, name, None, reason) from None
             raise
 
     def _damaged(self, error: Exception) -> Exception:
@@ -164,6 +174,15 @@ def _times(array: pa.Array) -> list[Any]:
     for place in np.flatnonzero(missed).tolist():
         listed[place] = str(given[place])
     return listed
+
+
+def _spans(array: pa.Array) -> list[Any]:
+    """Timedeltas, and texts of those with nanoseconds; pyarrow's own depend on whether pandas is there."""
+    numbers = array.view(pa.int64()).to_pylist()
+    return [
+        number if number is None else f"{number} nanoseconds" if number % 1000 else dt.timedelta(0, 0, number // 1000)
+        for number in numbers
+    ]
 
 
 def _json_text(value: Any) -> str:

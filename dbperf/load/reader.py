@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -16,8 +17,12 @@ from dbperf.load.values import FieldParser
 #: Where a record stands (line of a text, row of a table, from 1) and its values, in the order of the header.
 Record = tuple[int, Sequence[Any]]
 
-#: Bytes of the longest line: lines are held as a whole, and a file without any must not fill the memory.
+#: Bytes of the longest line, and of the longest record of CSV, which quotes stretch over many: they are held as a
+#: whole, and a file without line ends, or with a quote that is never closed, must not fill the memory.
 LONGEST_LINE = 1 << 24
+
+
+UTF16 = "is UTF-16, and load reads UTF-8: iconv -f UTF-16 -t UTF-8 FILE | dbperf load - …"
 
 
 class Reader(ABC):
@@ -81,19 +86,22 @@ class Lines:
 
     Attributes:
         number: of the line that was read last, from 1.
+        size: its bytes.
     """
 
     def __init__(self, reader: Reader, progress: Progress) -> None:
         self._reader, self._progress = reader, progress
-        self.number = 0
+        self.number = self.size = 0
 
     def __iter__(self) -> Iterator[str]:
         handle = self._reader.source.open(self._progress)
         while raw := handle.readline(LONGEST_LINE + 1):
             self.number += 1
-            if len(raw) > LONGEST_LINE:
+            self.size = len(raw)
+            if self.size > LONGEST_LINE:
                 raise self._reader.error(self.number, None, None, f"is longer than {LONGEST_LINE >> 20} MiB")
             try:
                 yield raw.decode("utf-8-sig" if self.number == 1 else "utf-8")
             except UnicodeDecodeError:
-                raise self._reader.error(self.number, None, None, "is not UTF-8") from None
+                utf16 = self.number == 1 and raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+                raise self._reader.error(self.number, None, None, UTF16 if utf16 else "is not UTF-8") from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Sequence
 
 import psycopg
@@ -13,6 +15,9 @@ from dbperf.load.reader import Reader
 
 #: What bar files call the columns of a tick.
 ALIASES = {"open": "open_price", "high": "high_price", "low": "low_price", "close": "price"}
+
+#: What separates fields in files that are called CSV, and are none.
+_SEPARATED = re.compile(r"[;\t|]")
 
 
 def columns_of(conn: psycopg.Connection, table: str) -> list[Column]:
@@ -52,8 +57,12 @@ def targets_of(file: Reader, columns: Sequence[Column], options: Options) -> lis
         own = folded.get(field.lower()) or (alias if alias in names else None)
         if not mapped and own is None:
             raise UsageError(
-                f"field {field!r} of {file.where(position)} has no column in {options.table}: "
-                f"name one with --map COLUMN={field}, or leave it out with --map {IGNORE}={field}"
+                f"field {field!r} of {file.where(position)} has no column in {options.table}: {_remedy(field)}"
+                + (
+                    " (fields of CSV are separated by commas)"
+                    if len(file.header) == 1 and _SEPARATED.search(field)
+                    else ""
+                )
             )
         filled = mapped or [own or IGNORE]
         targets += [(position, column) for column in filled if column != IGNORE]
@@ -61,6 +70,12 @@ def targets_of(file: Reader, columns: Sequence[Column], options: Options) -> lis
     if twice := [column for column in used if used.count(column) > 1]:
         raise UsageError(f"two fields fill column {twice[0]}: tell them apart with --map")
     return targets
+
+
+def _remedy(field: str) -> str:
+    left_out = f"leave it out with --map {shlex.quote(f'{IGNORE}={field}')}"
+    # without a name it cannot fill anything
+    return f"name one with --map COLUMN={shlex.quote(field)}, or {left_out}" if field else left_out
 
 
 def check_filled(columns: Sequence[Column], targets: Sequence[tuple[int, str]], options: Options) -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
 from dbperf.copy.catalog import Column
-from dbperf.copy.conversions import DOUBLE, INTEGERS, JSONS, NUMERIC, REAL, TIMESTAMP, TIMESTAMPTZ, as_is, converter
-from dbperf.copy.options import Policy
+from dbperf.copy.conversions import DOUBLE, INTEGERS, INTERVAL, JSONS, NUMERIC, REAL, TIMESTAMP, TIMESTAMPTZ, as_is
 from dbperf.errors import UsageError
 from dbperf.load import jsontext
 
@@ -24,13 +24,15 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 # fromisoformat reads much more, an epoch in milliseconds too: 1701050400000 would be the year 1701
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d([.,]\d{1,6}0*)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII)
 
+_NANOSECONDS = re.compile(r"(-?\d{1,20}) nanoseconds", re.ASCII)
+
 _FRACTION = re.compile(r"(?<=:\d\d)[.,](\d{1,30})(?!\d)", re.ASCII)
 
 #: numeric(p, s) has at most 1000 digits; the default context would refuse more than 28.
 _PRECISE = Context(prec=2200)
 
-#: ``real`` and ``double precision``.
-FLOATS = (REAL, DOUBLE)
+#: ``real`` and ``double precision``, and of how many digits each keeps every decimal number.
+FLOATS = {REAL: 6, DOUBLE: 15}
 
 #: Why NaN and the infinities are refused.
 NOT_FINITE = "not a finite decimal number"
@@ -57,6 +59,11 @@ def is_parsed(column: Column) -> bool:
     return column.oid in INTEGERS or column.oid == NUMERIC or column.oid in FLOATS or column.oid in _PARSERS
 
 
+def is_rounded(column: Column) -> bool:
+    """Whether `parser` rounds to the type of *column*, if that is asked for."""
+    return column.oid in (*INTEGERS, NUMERIC, *FLOATS, *_MOMENTS, INTERVAL)
+
+
 def parser(column: Column, *, rounds: bool) -> FieldParser:
     """The parser for *column*.
 
@@ -69,18 +76,13 @@ def parser(column: Column, *, rounds: bool) -> FieldParser:
     """
     if column.oid in INTEGERS or column.oid == NUMERIC:
         return _decimal_parser(column.name, 0 if column.oid in INTEGERS else column.scale, rounds=rounds)
+    if column.oid in FLOATS:
+        return _float_parser(column, rounds=rounds)
     if rounds and column.oid in _MOMENTS:
         return _rounding_parser(column.name, _MOMENTS[column.oid], column.unit or 1)
     if rounds:
         reason = f"type {column.type_name} keeps no fixed number of decimals, there is nothing to round"
         raise UsageError(f"--round {column.name}: {reason}")
-    if column.oid in FLOATS:
-        to_float = converter(column, Decimal, Policy())
-        assert to_float is not None
-        return FieldParser(
-            column.name,
-            lambda value: value if type(value) is float and math.isfinite(value) else to_float(_number(value)),
-        )
     simple = _PARSERS.get(column.oid)
     if simple is None:
         raise UsageError(
@@ -100,7 +102,10 @@ def _decimal_parser(column: str, scale: int | None, *, rounds: bool) -> FieldPar
         if type(value) is int and scale >= 0:
             return value
         number = _number(value)
-        fitted = number.quantize(step, ROUND_HALF_EVEN, _PRECISE)
+        try:
+            fitted = number.quantize(step, ROUND_HALF_EVEN, _PRECISE)
+        except InvalidOperation:
+            raise ValueError("has more digits than any column keeps") from None
         if fitted != number:
             if not rounds:
                 raise ValueError(f"the column keeps {kept}; --round {column} rounds half-even")
@@ -109,6 +114,51 @@ def _decimal_parser(column: str, scale: int | None, *, rounds: bool) -> FieldPar
 
     result.parse = parse
     return result
+
+
+def _float_parser(column: Column, *, rounds: bool) -> FieldParser:
+    """To the nearest value of the type, as in SQL; but an integer changes only if *rounds* says so.
+
+    An integer counts or names something, and is written without a point and an exponent; every other number is one that
+    the type only ever keeps as nearly as it can. Neither becomes 0 or infinite.
+    """
+    result = FieldParser(column.name, _number)
+
+    def parse(value: Any) -> object:
+        if type(value) is float and math.isfinite(value):
+            return value
+        number = _number(value)
+        nearest = _nearest_real(number) if column.oid == REAL else float(number)
+        if math.isinf(nearest) or (nearest == 0) != (number == 0):
+            raise ValueError(f"out of range for type {column.type_name}")
+        if number.adjusted() >= FLOATS[column.oid] and number.as_tuple().exponent == 0 and not _means(nearest, number):
+            if not rounds:
+                raise ValueError(f"no {column.type_name} means this integer; --round {column.name} takes the nearest")
+            result.rounded += 1
+        return nearest
+
+    result.parse = parse
+    return result
+
+
+def _nearest_real(number: Decimal) -> float:
+    """The nearest ``real``, and not the one nearest to the nearest double."""
+    result = float(number)
+    try:
+        kept: float = struct.unpack("f", struct.pack("f", result))[0]
+        in_middle = kept != result and 2 * result - kept == struct.unpack("f", struct.pack("f", 2 * result - kept))[0]
+        if in_middle and Decimal(result) != number:  # it does not say on which side of it the number is
+            toward = math.inf if number > Decimal(result) else -math.inf
+            kept = struct.unpack("f", struct.pack("f", math.nextafter(result, toward)))[0]
+    except OverflowError:
+        return math.inf
+    return kept
+
+
+def _means(nearest: float, integer: Decimal) -> bool:
+    """Whether *nearest*, written with as many digits as *integer* has, is that again."""
+    digits = len(str(int(integer)).strip("-").rstrip("0"))
+    return Decimal(f"{nearest:.{digits}g}") == integer
 
 
 def _rounding_parser(column: str, simple: Callable[[Any], dt.datetime], unit: int) -> FieldParser:
@@ -122,6 +172,28 @@ def _rounding_parser(column: str, simple: Callable[[Any], dt.datetime], unit: in
         kept = int((given / unit).quantize(1, ROUND_HALF_EVEN, _PRECISE)) * unit
         result.rounded += kept != given
         return at.replace(microsecond=0) + dt.timedelta(microseconds=kept)
+
+    result.parse = parse
+    return result
+
+
+def span_parser(column: Column, *, rounds: bool) -> FieldParser:
+    """For an interval: of spans, and of those with nanoseconds as texts such as ``1001 nanoseconds``; as `parser`."""
+    unit = column.unit or 1
+    result = FieldParser(column.name, as_is)
+
+    def parse(value: Any) -> object:
+        if isinstance(value, dt.timedelta):
+            given = Decimal(value // dt.timedelta(microseconds=1))
+        elif isinstance(value, str) and (nanoseconds := _NANOSECONDS.fullmatch(value)):
+            given = Decimal(nanoseconds[1]).scaleb(-3)
+        else:
+            raise _unfit(value, "span of time")
+        kept = int((given / unit).quantize(1, ROUND_HALF_EVEN, _PRECISE)) * unit
+        if kept != given and not rounds:
+            raise ValueError(f"finer than type {column.type_name} keeps; --round {column.name} rounds half-even")
+        result.rounded += kept != given
+        return dt.timedelta(microseconds=kept)
 
     result.parse = parse
     return result
@@ -198,6 +270,8 @@ def _uuid(value: Any) -> UUID:
     if isinstance(value, UUID):
         return value
     try:
+        if isinstance(value, bytes):  # of Parquet, whose type for it is 16 bytes
+            return UUID(bytes=value)
         return UUID(value.strip() if isinstance(value, str) else "")
     except ValueError:
         raise ValueError("not a UUID") from None

@@ -57,7 +57,7 @@ class Whole:
             (column.name, _kind(column, schema.field(name).type)) for name, column in fields
         ]
         self._schema = pa.schema([*kinds, *((name, pa.int32()) for name in constants)])
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
         return pa.RecordBatchReader.from_batches(self._schema, self._converted()).__arrow_c_stream__(requested_schema)
@@ -79,7 +79,7 @@ class Whole:
                 ]
                 yield pa.RecordBatch.from_arrays(arrays, schema=self._schema)
                 done += batch.num_rows
-        except Exception as error:
+        except BaseException as error:  # KeyboardInterrupt, too
             self._error = error
             raise
 
