@@ -19,8 +19,8 @@ def rights_error(
     """A missing right with all that a batch into *table* needs, or what COPY cannot do; any other *error* itself."""
     if error.sqlstate == "0A000" and error.diag.source_function == "DoCopy":
         return RightsError(
-            f"{table} has row-level security for role {conn.info.user}, which COPY refuses: write by a temporary "
-            "table with on_error='quarantine' or on_conflict, or as the table's owner"
+            f"{table} has row-level security for role {conn.info.user}, which COPY refuses: pass on_error='quarantine' "
+            "or on_conflict, or write as the table's owner"
         )
     if error.sqlstate != "42501" or error.diag.source_function not in _SAYS_SO:
         return error
