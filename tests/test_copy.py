@@ -8,6 +8,7 @@ import collections
 import datetime as dt
 import enum
 import ipaddress
+import tracemalloc
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
@@ -397,3 +398,19 @@ def test_partitioned_tables_and_names_that_need_quotes(conn: psycopg.Connection)
     dbperf.copy_rows(conn, ("odd {schema}", "Tick %s"), [{'the "id"': 1, "at": T.date()}])
     dbperf.copy_rows(conn, '"odd {schema}"."Tick %s"', [(2, T.date())])
     assert conn.execute("SELECT * FROM leaf ORDER BY 1").fetchall() == [(1, T.date()), (2, T.date())]
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_long_texts_do_not_fill_the_memory(conn: psycopg.Connection, by_name: bool) -> None:
+    """As short ones do not: 300 MB go through, and never more than a few at once."""
+    conn.execute("CREATE TABLE long (n integer, text text)")
+    texts = (str(n).ljust(1 << 20) for n in range(300))
+    rows = ({"n": n, "text": text} if by_name else (n, text) for n, text in enumerate(texts))
+    tracemalloc.start()
+    try:
+        assert dbperf.copy_rows(conn, "long", rows).inserted == 300
+        assert tracemalloc.get_traced_memory()[1] < 60 << 20
+    finally:
+        tracemalloc.stop()
+    found = conn.execute("SELECT count(*), bool_and(text = rpad(n::text, 1048576)) FROM long").fetchone()
+    assert found == (300, True)

@@ -17,8 +17,11 @@ from dbperf.aio.parallel import Parallel as AsyncParallel
 from dbperf.copy.blocks import encoder_for
 from dbperf.copy.catalog import TableName, choose_columns
 from dbperf.copy.options import CopyResult, Options, Settings, settings_of
-from dbperf.copy.rows import ROWS, Rows, RowShape
+from dbperf.copy.rows import BYTES, ROWS, Rows, RowShape, weight
 from dbperf.errors import UsageError
+
+#: Rows that are taken at once, before one of them is weighed.
+_STEP = 256
 
 
 async def copy_rows(
@@ -41,7 +44,7 @@ async def copy_rows(
             rows are committed when this returns.
         table: a name as in SQL, or ``(schema, name)`` taken literally.
         rows: an iterable of sequences, or of mappings that all have the same keys. It is consumed in pieces of 2,048
-            rows and never held as a whole.
+            rows, or some 4 MiB of texts, and never held as a whole.
         columns: names for the values, or the keys to take from each mapping. By default the first
             mapping's keys, or for sequences every column that is not generated.
         **options: what becomes of conflicts, bad rows and repeated batches, and how values are fitted: see
@@ -158,11 +161,18 @@ async def copy_arrow(
 
 
 async def _parts(shape: RowShape, first: list[Any], source: Any) -> AsyncIterator[Rows]:
-    rows, done = first + await atake(source, ROWS - len(first)), 0
+    rows, done = first, 0
     while rows:
+        held = weight(rows[0])
+        while len(rows) < ROWS and held < BYTES:
+            more = await atake(source, min(ROWS - len(rows), _STEP, 1 + (BYTES - held) // weight(rows[-1])))
+            if not more:
+                break
+            rows += more
+            held += len(more) * weight(more[-1])
         yield Rows(shape, rows, range(done + 1, done + 1 + len(rows)))
         done += len(rows)
-        rows = await atake(source, ROWS)
+        rows = await atake(source, 1)
 
 
 def _pool(

@@ -15,6 +15,9 @@ from dbperf.errors import RowError
 #: Rows of one batch of work: many enough for whole columns, few enough for the cache.
 ROWS = 2048
 
+#: And what they weigh, about: rows of long texts are fewer.
+BYTES = 1 << 22
+
 
 @dataclass(frozen=True)
 class RowShape:
@@ -111,3 +114,9 @@ class Rows:
 
 def _is_sequence(row: object) -> bool:
     return isinstance(row, Sequence) and not isinstance(row, (str, bytes))
+
+
+def weight(row: Any) -> int:
+    """About what *row* takes, in bytes; the same each time, because it decides what the pieces of a batch are."""
+    values = row.values() if isinstance(row, Mapping) else row if isinstance(row, (tuple, list)) else ()
+    return 64 + sum(len(value) for value in values if isinstance(value, (str, bytes)))

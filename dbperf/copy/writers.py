@@ -20,8 +20,11 @@ from dbperf.copy.iterate import take
 from dbperf.copy.lookup import catalog_of
 from dbperf.copy.options import CopyResult, Options, Settings, settings_of
 from dbperf.copy.parallel import Parallel
-from dbperf.copy.rows import ROWS, Rows, RowShape
+from dbperf.copy.rows import BYTES, ROWS, Rows, RowShape, weight
 from dbperf.errors import UsageError
+
+#: Rows that are taken at once, before one of them is weighed.
+_STEP = 256
 
 
 def copy_rows(
@@ -44,7 +47,7 @@ def copy_rows(
             rows are committed when this returns.
         table: a name as in SQL, or ``(schema, name)`` taken literally.
         rows: an iterable of sequences, or of mappings that all have the same keys. It is consumed in pieces of 2,048
-            rows and never held as a whole.
+            rows, or some 4 MiB of texts, and never held as a whole.
         columns: names for the values, or the keys to take from each mapping. By default the first
             mapping's keys, or for sequences every column that is not generated.
         **options: what becomes of conflicts, bad rows and repeated batches, and how values are fitted: see
@@ -161,11 +164,18 @@ def copy_arrow(
 
 
 def _parts(shape: RowShape, first: list[Any], source: Any) -> Iterator[Rows]:
-    rows, done = first + take(source, ROWS - len(first)), 0
+    rows, done = first, 0
     while rows:
+        held = weight(rows[0])
+        while len(rows) < ROWS and held < BYTES:
+            more = take(source, min(ROWS - len(rows), _STEP, 1 + (BYTES - held) // weight(rows[-1])))
+            if not more:
+                break
+            rows += more
+            held += len(more) * weight(more[-1])
         yield Rows(shape, rows, range(done + 1, done + 1 + len(rows)))
         done += len(rows)
-        rows = take(source, ROWS)
+        rows = take(source, 1)
 
 
 def _pool(conn: psycopg.Connection[Any] | ConnectionPool[Any], settings: Settings) -> ConnectionPool[Any]:
