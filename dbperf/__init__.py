@@ -15,13 +15,19 @@ __all__ = ["CopyResult", "Progress", "aio", "connect", "copy_arrow", "copy_colum
 
 _HOMES = {"connect": "dbperf.database", "migrate": "dbperf.migrations"}
 
+_MODULES = ("aio", "copy", "database", "errors", "migrations")
+
 
 def __getattr__(name: str) -> Any:
     """Import *name* when it is asked for: the command line begins before, or Ctrl-C would show where it came."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    if name in ("aio", "errors"):
+    if name in _MODULES:
         return import_module(f"dbperf.{name}")  # which sets the attribute
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return globals().setdefault(name, getattr(import_module(_HOMES.get(name, "dbperf.copy")), name))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

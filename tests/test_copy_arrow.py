@@ -276,3 +276,12 @@ def test_random_rows_there_and_back(table: psycopg.Connection, rows: list[tuple[
     with table.transaction(force_rollback=True):
         dbperf.copy_arrow(table, "t", data.slice(cut))
         assert _stored(table, ", ".join(kinds)) == rows[cut:]
+
+
+def test_the_clients_encoding(conn: psycopg.Connection) -> None:
+    conn.execute("CREATE TABLE encoded (text text)")
+    conn.execute("SET client_encoding = 'LATIN1'")
+    dbperf.copy_arrow(conn, "encoded", pa.table({"text": ["é"]}))
+    with pytest.raises(RowError, match="row 1, column text"):
+        dbperf.copy_arrow(conn, "encoded", pa.table({"text": ["€"]}))
+    assert conn.execute("SELECT text FROM encoded").fetchall() == [("é",)]

@@ -361,3 +361,16 @@ def test_updates_that_a_trigger_skips(bars: psycopg.Connection, upgraded_db: str
         result = copy(upgraded_db, "bar", rows, on_conflict="update", on_error=on_error)
         assert (result.inserted, result.updated, result.ignored) == seen
     assert copy(upgraded_db, "bar", rows[:9], ["instrument_id", "timestamp"], on_conflict="update").ignored == 9
+
+
+def test_keys_that_an_update_writes_otherwise(upgraded_db: str) -> None:
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE priced (key numeric PRIMARY KEY, place integer)")
+        conn.execute(
+            "CREATE TRIGGER z BEFORE UPDATE ON priced FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()"
+        )
+        options: Any = {"on_conflict": "update", "update": ["key", "place"]}
+        dbperf.copy_rows(conn, "priced", [(Decimal(1), 0), (Decimal(2), 0)], **options)
+        rows = [(Decimal("1.00"), 1), (Decimal("2.0"), 0), (Decimal(3), 0)]
+        assert _counts(dbperf.copy_rows(conn, "priced", rows, **options)) == (3, 1, 2, 0)
+        assert conn.execute("SHOW dbperf.met").fetchone() == ("",)

@@ -142,11 +142,7 @@ def test_altered_while_copy_waits(
         owner.execute(f"ALTER TABLE k {ddl}".encode())
         writer = threading.Thread(target=write)
         writer.start()
-        with psycopg.connect(upgraded_db, autocommit=True) as watch:
-            while not watch.execute(
-                "SELECT FROM pg_locks WHERE NOT granted AND %s = ANY (pg_blocking_pids(pid))", [owner.info.backend_pid]
-            ).rowcount:
-                assert writer.is_alive()
+        _wait_for(upgraded_db, owner, writer)
     writer.join()
     stored = 0 if is_other else 10
     assert outcome == ([ColumnError] if is_other else [10])
@@ -164,3 +160,39 @@ def test_the_callers_transaction_goes_on(owner: psycopg.Connection, upgraded_db:
         assert conn.info.transaction_status is TransactionStatus.INTRANS
         dbperf.copy_rows(conn, "k", [(1, 1, 1)])
     assert owner.execute("SELECT key, v FROM k").fetchall() == [(1, 1.0)]
+
+
+@pytest.mark.parametrize("options", WAYS, ids=str)
+def test_another_table_gets_the_name_while_a_batch_waits(
+    owner: psycopg.Connection, upgraded_db: str, options: Any
+) -> None:
+    """As by a rebuild: rows are in the table that has the name then, or nowhere."""
+    owner.execute("CREATE UNIQUE INDEX ON k (v) WHERE w > 0")  # a partial one makes the server wait before it inserts
+    owner.execute("CREATE TABLE other (LIKE k INCLUDING ALL)")
+    key = {"key": ["v"]} if "on_conflict" in options else {}
+    outcome: list[Any] = []
+
+    def write() -> None:
+        with psycopg.connect(upgraded_db, autocommit=True) as conn:
+            try:
+                outcome.append(dbperf.copy_rows(conn, "k", [(n, n, 1) for n in range(10)], **options, **key).inserted)
+            except ColumnError:
+                outcome.append(0)
+
+    with owner.transaction():
+        owner.execute("LOCK TABLE k; ALTER TABLE k RENAME TO was; ALTER TABLE other RENAME TO k")
+        writer = threading.Thread(target=write)
+        writer.start()
+        _wait_for(upgraded_db, owner, writer)
+    writer.join()
+    assert owner.execute("SELECT (SELECT count(*) FROM k), (SELECT count(*) FROM was)").fetchone() == (outcome[0], 0)
+    assert outcome == [0 if options.get("on_conflict") or options.get("on_error") else 10]
+
+
+def _wait_for(dsn: str, holder: psycopg.Connection, writer: threading.Thread) -> None:
+    """Until somebody waits for a lock of *holder*."""
+    with psycopg.connect(dsn, autocommit=True) as watch:
+        while not watch.execute(
+            "SELECT FROM pg_locks WHERE NOT granted AND %s = ANY (pg_blocking_pids(pid))", [holder.info.backend_pid]
+        ).rowcount:
+            assert writer.is_alive()

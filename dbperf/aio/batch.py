@@ -84,7 +84,7 @@ class Batch:
             return await self._write(await self._next())
         except psycopg.Error as error:
             if error.sqlstate in _MISREAD:
-                await acheck_unchanged(self._conn, self._columns)
+                await self._check_unchanged()
             raise own_error(rights_error(error, self._settings, self._target, self._conn)) from None
         finally:
             if not self._is_piece:
@@ -127,7 +127,7 @@ class Batch:
             if self._touched is not None and self._touched.ids:
                 touched = sorted(self._touched.ids), *self._touched.between()
                 await aask(self._conn, _TOUCH, self._target, *touched)
-            await acheck_unchanged(self._conn, self._columns)
+            await self._check_unchanged()
             if self._id is not None:
                 await aask(self._conn, END, self._id, self._content_hash(), *counts)
         return self._result(counts)
@@ -258,6 +258,9 @@ class Batch:
             part = await self._next()
         if self._content_hash() != stored:
             raise BatchError(f"batch {self._id} was stored before with other content: give this one another id")
+
+    async def _check_unchanged(self) -> None:
+        await acheck_unchanged(self._conn, self._columns, is_staged=self._settings.is_staged)
 
     async def _find_partition_column(self) -> None:
         if not self._settings.ensure_partitions:

@@ -22,16 +22,21 @@ async def catalog_of(conn: psycopg.AsyncConnection[Any], table: TableName) -> li
     return columns
 
 
-async def check_unchanged(conn: psycopg.AsyncConnection[Any], columns: Sequence[Column]) -> None:
-    """Look at *columns* again, in the transaction that has filled them: from now on nobody can alter them.
+async def check_unchanged(conn: psycopg.AsyncConnection[Any], columns: Sequence[Column], *, is_staged: bool) -> None:
+    """Look at *columns* again, in the transaction that has filled them: while it lasts nobody can alter them.
+
+    A COPY goes to whatever table has the name. What goes through a temporary table (*is_staged*) must be in the table
+    that still has it, because the server knew that by its OID while it waited for who renamed it.
 
     Raises:
         ColumnError: they are not what they were when the rows were encoded.
     """
-    table = columns[0].table
-    now = {column.form for column in await catalog_of(conn, table)}
-    if not now.issuperset(column.form for column in columns):
-        raise ColumnError(f"table {table} was altered meanwhile, and nothing of the batch is stored: call again")
+    now = await catalog_of(conn, columns[0].table)
+    is_other = is_staged and {column.relation for column in now} != {columns[0].relation}
+    if is_other or not {column.form for column in now}.issuperset(column.form for column in columns):
+        raise ColumnError(
+            f"table {columns[0].table} was altered meanwhile, and nothing of the batch is stored: call again"
+        )
 
 
 async def ask(conn: psycopg.AsyncConnection[Any], query: str, *arguments: Any) -> tuple[Any, ...] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,12 @@ def parts_of(reader: pa.RecordBatchReader) -> Iterator[Records]:
 class ArrowEncoder(VectorEncoder):
     """Encodes Arrow's columns."""
 
+    @cached_property
+    def _sends_utf8(self) -> bool:
+        """Whether texts go as Arrow has them."""
+        conn = self._context.connection
+        return conn is None or conn.info.encoding == "utf-8"
+
     def field(self, encoder: FieldEncoder, values: Any, numbers: Sequence[int]) -> Field:
         """The field of one column, of rows with these *numbers*."""
         column, array = encoder.column, _simple(values)
@@ -103,7 +110,7 @@ class ArrowEncoder(VectorEncoder):
             _check_nat(column, array, items, nulls, numbers)
             return encoder.array(items, nulls, numbers, is_utc=is_zoned)
         array = _faithful(encoder, array, numbers)
-        texts = _texts(column, array, nulls)
+        texts = _texts(column, array, nulls) if self._sends_utf8 else None
         return texts if texts is not None else encoder.sequence(_listed(column, array, numbers), numbers, nulls)
 
 

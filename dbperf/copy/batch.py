@@ -85,7 +85,7 @@ class Batch:
             return self._write(self._next())
         except psycopg.Error as error:
             if error.sqlstate in _MISREAD:
-                check_unchanged(self._conn, self._columns)
+                self._check_unchanged()
             raise own_error(rights_error(error, self._settings, self._target, self._conn)) from None
         finally:
             if not self._is_piece:
@@ -128,7 +128,7 @@ class Batch:
             if self._touched is not None and self._touched.ids:
                 touched = sorted(self._touched.ids), *self._touched.between()
                 ask(self._conn, _TOUCH, self._target, *touched)
-            check_unchanged(self._conn, self._columns)
+            self._check_unchanged()
             if self._id is not None:
                 ask(self._conn, END, self._id, self._content_hash(), *counts)
         return self._result(counts)
@@ -259,6 +259,9 @@ class Batch:
             part = self._next()
         if self._content_hash() != stored:
             raise BatchError(f"batch {self._id} was stored before with other content: give this one another id")
+
+    def _check_unchanged(self) -> None:
+        check_unchanged(self._conn, self._columns, is_staged=self._settings.is_staged)
 
     def _find_partition_column(self) -> None:
         if not self._settings.ensure_partitions:

@@ -96,7 +96,8 @@ SELECT format('%%I.%%I', n.nspname, c.relname), w.attname::text, w.attgenerated 
        CASE WHEN b.oid IN ('varchar'::regtype, 'bpchar'::regtype) AND m.modifier >= 4 THEN m.modifier - 4 END,
        CASE WHEN b.typtype = 'e' THEN ARRAY(
            SELECT e.enumlabel::text FROM pg_catalog.pg_enum AS e WHERE e.enumtypid = b.oid ORDER BY e.enumsortorder
-       ) END
+       ) END,
+       c.oid::bigint
 FROM target
 JOIN pg_catalog.pg_class AS c ON c.oid = target.relation
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -124,7 +125,7 @@ class Column(NamedTuple):
     all), *required* that it may not be NULL and has no default, *element* the type that an array's elements say, if it
     is not that of *oid*. *unit* are the microseconds that a time or interval is a multiple of (None: 1; 0: an interval
     of months, which keeps none), *length* the characters of a text (None: any number), *labels* those of an enum, in
-    order. Of an array, these are its elements'.
+    order. Of an array, these are its elements'. *relation* is the table's OID.
     """
 
     table: str
@@ -140,11 +141,12 @@ class Column(NamedTuple):
     unit: int | None
     length: int | None
     labels: list[str] | None
+    relation: int
 
     @property
     def form(self) -> tuple[Any, ...]:
-        """All that the binary form of its values depends on."""
-        return self[:-1]
+        """All that the values that are sent depend on."""
+        return self.name, self.oid, self.precision, self.scale, self.element, self.unit, self.length
 
 
 class Known:

@@ -51,10 +51,8 @@ class CsvReader(Reader):
     def _parsed(self, progress: Progress) -> Iterator[tuple[int, Sequence[str | None]]]:
         # for this process, whose other readers of CSV may have a greater one
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
-        lines, record = (
-            Lines(self, progress),
-            io.StringIO(newline=""),
-        )  # a million short lines take much more room in a list
+        lines = Lines(self, progress)
+        record = io.StringIO(newline="")  # a million short lines take much more room in a list
         reader = csv.reader(self._kept(lines, record), strict=True)
         while True:
             record.seek(0)

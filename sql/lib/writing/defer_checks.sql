@@ -3,19 +3,24 @@ RETURNS void
 LANGUAGE plpgsql VOLATILE STRICT
 AS $$
 DECLARE
+    v_own oid[];
     v_constraints text;
     v_other pg_catalog.pg_constraint;
 BEGIN
+    v_own := ARRAY( -- a partition's that is its parent's follows that
+        SELECT k.oid FROM pg_catalog.pg_constraint AS k
+        WHERE k.condeferrable AND (k.conrelid = defer_checks.relation OR k.conparentid = 0 AND k.conrelid IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(defer_checks.relation) AS t))
+    );
     SELECT pg_catalog.string_agg(pg_catalog.format('%I.%I', n.nspname, k.conname), ', ') INTO v_constraints
     FROM pg_catalog.pg_constraint AS k JOIN pg_catalog.pg_namespace AS n ON n.oid = k.connamespace
-    WHERE k.conrelid = defer_checks.relation AND k.condeferrable AND (k.condeferred OR NOT defer_checks.again);
+    WHERE k.oid = ANY (v_own) AND (k.condeferred OR NOT defer_checks.again);
     IF v_constraints IS NULL THEN
         RETURN;
     END IF;
     SELECT o.* INTO v_other -- SET CONSTRAINTS knows names alone
     FROM pg_catalog.pg_constraint AS k
     JOIN pg_catalog.pg_constraint AS o ON o.conname = k.conname AND o.connamespace = k.connamespace AND o.conrelid <> k.conrelid AND NOT o.condeferrable
-    WHERE k.conrelid = defer_checks.relation AND k.condeferrable
+    WHERE k.oid = ANY (v_own)
     LIMIT 1;
     IF v_other.oid IS NOT NULL THEN
         RAISE EXCEPTION 'which rows of % break its deferrable constraint % cannot be told: another one has that name', defer_checks.relation, v_other.conname

@@ -5,8 +5,8 @@ DECLARE
     v_before bigint;
 BEGIN
     IF settle_range.counter IS NULL THEN
-        PERFORM pg_catalog.set_config('dbperf.met', '', true); -- of the statement before
         EXECUTE settle_range.statement INTO stored, updated USING settle_range.low, settle_range.high, settle_range.turn;
+        PERFORM pg_catalog.set_config('dbperf.met', '', true); -- the next statement is to meet its own
     ELSE
         v_before := pg_catalog.nextval(settle_range.counter);
         EXECUTE settle_range.statement USING settle_range.low, settle_range.high, settle_range.turn;

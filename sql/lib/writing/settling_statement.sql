@@ -32,7 +32,7 @@ BEGIN
     END IF;
     RETURN pg_catalog.format(
         'WITH settled AS (%s RETURNING %s = pg_catalog.current_setting(''dbperf.met'', true) AS is_met) SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE s.is_met) FROM settled AS s',
-        v_statement, dbperf.settling_key(dbperf.index_columns(settling_statement.index))
+        v_statement, dbperf.settling_key(dbperf.index_columns(settling_statement.index), '{}')
     );
 END
 $$;
