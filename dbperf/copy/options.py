@@ -21,8 +21,8 @@ class Options(TypedDict, total=False):
     Attributes:
         on_conflict: what becomes of a row whose *key* the table has: ``"error"`` (the default), ``"ignore"``, or
             ``"update"`` the row that is there. Rows then go through a temporary table, and are inserted in the order of
-            the key, so that writers of the same keys do not deadlock. Of rows with one key within a batch the last one counts
-            for ``"update"``, the first for ``"ignore"``; the others are `CopyResult.ignored`.
+            the key, so that writers of the same keys do not deadlock. Of rows with one key within a batch the last one
+            counts for ``"update"``, the first for ``"ignore"``; the others are `CopyResult.ignored`.
         key: columns of a unique index; by default the primary key's.
         update: columns that ``"update"`` sets; by default all that the batch fills but the key's.
         newer: only update where this column's new value is greater than the old one, or that is NULL; within a batch
