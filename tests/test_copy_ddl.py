@@ -169,7 +169,7 @@ def test_another_table_gets_the_name_while_a_batch_waits(
     """As by a rebuild: rows are in the table that has the name then, or nowhere."""
     owner.execute("CREATE UNIQUE INDEX ON k (v) WHERE w > 0")  # a partial one makes the server wait before it inserts
     owner.execute("CREATE TABLE other (LIKE k INCLUDING ALL)")
-    key = {"key": ["v"]} if "on_conflict" in options else {}
+    key: dict[str, Any] = {"key": ["v"]} if "on_conflict" in options else {}
     outcome: list[Any] = []
 
     def write() -> None:
