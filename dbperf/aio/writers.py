@@ -43,7 +43,7 @@ async def copy_rows(
             (outside one, psycopg begins it, or autocommit makes the COPY its own). Or a pool: the
             rows are committed when this returns.
         table: a name as in SQL, or ``(schema, name)`` taken literally.
-        rows: an iterable of sequences, or of mappings that all have the same keys. It is consumed in pieces of 2,048
+        rows: an iterable of sequences, or of mappings that all have the same keys. It is consumed in pieces of 1,280
             rows, or some 4 MiB of texts, and never held as a whole.
         columns: names for the values, or the keys to take from each mapping. By default the first
             mapping's keys, or for sequences every column that is not generated.

@@ -12,8 +12,9 @@ from dbperf.copy.catalog import Column
 from dbperf.copy.conversions import show
 from dbperf.errors import RowError
 
-#: Rows of one batch of work: many enough for whole columns, few enough for the cache.
-ROWS = 2048
+#: Rows of one batch of work: many enough for whole columns, few enough for the socket to take what they make while the
+#: next ones are made.
+ROWS = 1280
 
 #: And what they weigh, about: rows of long texts are fewer.
 BYTES = 1 << 22
