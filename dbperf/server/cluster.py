@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -257,7 +258,8 @@ class Server:
         if "pre-existing shared memory block" in text and time.monotonic() < deadline:
             time.sleep(0.1)
             return False
-        fatal = [line for line in text.splitlines() if "FATAL" in line or "PANIC" in line]
+        # what who asked too early was told is no reason: "the database system is starting up"
+        fatal = [line for line in text.splitlines() if re.search("FATAL|PANIC", line) and " system is " not in line]
         reason = fatal[-1].split(":  ", 1)[-1] if fatal else _last_line(text)
         raise ServerError(f"the server did not start: {reason}; see {self.log}")
 
