@@ -254,8 +254,8 @@ def test_eight_writers_on_the_same_keys(
                     rows = [_bar(own.randrange(200), number, own.randrange(3)) for _ in range(150)]
                     if on_error == "quarantine":
                         rows[::9] = [row | {"close": -1.0} for row in rows[::9]]
-                    mode = own.choice(["ignore", "update"])
-                    results.append(dbperf.copy_rows(conn, "bar", rows, on_conflict=mode, on_error=on_error))  # type: ignore[arg-type]
+                    mode: Any = own.choice(["ignore", "update"])
+                    results.append(dbperf.copy_rows(conn, "bar", rows, on_conflict=mode, on_error=on_error))
         except psycopg.Error as error:
             failures.append(str(error))
 

@@ -181,6 +181,19 @@ def test_a_deferred_constraint_of_a_partition(trades: psycopg.Connection) -> Non
     assert (result.inserted, _quarantine(trades)) == (2, [(2, "23505")])
 
 
+def test_partitions_without_rows_are_not_locked(trades: psycopg.Connection) -> None:
+    """Or each batch would stand in the way of whoever detaches an old one, and need a lock for every one of them."""
+    trades.execute("CREATE TABLE trade_2027 PARTITION OF trade FOR VALUES FROM ('2027-01-01') TO ('2028-01-01')")
+    options: Any = {"on_conflict": "update", "key": ["number", "at"], "on_error": "quarantine"}
+    with trades.transaction():
+        result = dbperf.copy_rows(trades, "trade", [_row(1), _row(2, size=0), _row(3, parent=9)], NAMES, **options)
+        locked = trades.execute("SELECT relation::regclass::text FROM pg_locks WHERE pid = pg_backend_pid()")
+        names = {name for (name,) in locked}
+    assert (result.inserted, result.quarantined) == (1, 2)
+    assert "trade_2026" in names
+    assert "trade_2027" not in names
+
+
 def test_a_trigger_that_makes_one_key_of_two_rows(trades: psycopg.Connection) -> None:
     trades.execute(
         "CREATE FUNCTION even() RETURNS trigger LANGUAGE plpgsql AS"

@@ -8,8 +8,8 @@ DECLARE
     v_other pg_catalog.pg_constraint;
 BEGIN
     v_own := ARRAY( -- a partition's that is its parent's follows that
-        SELECT k.oid FROM pg_catalog.pg_constraint AS k
-        WHERE k.condeferrable AND (k.conrelid = defer_checks.relation OR k.conparentid = 0 AND k.conrelid IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(defer_checks.relation) AS t))
+        SELECT k.oid FROM dbperf.table_tree(defer_checks.relation) AS t (relation) JOIN pg_catalog.pg_constraint AS k ON k.conrelid = t.relation
+        WHERE k.condeferrable AND (k.conrelid = defer_checks.relation OR k.conparentid = 0)
     );
     SELECT pg_catalog.string_agg(pg_catalog.format('%I.%I', n.nspname, k.conname), ', ') INTO v_constraints
     FROM pg_catalog.pg_constraint AS k JOIN pg_catalog.pg_namespace AS n ON n.oid = k.connamespace

@@ -5,11 +5,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN EXISTS (
-        SELECT FROM pg_catalog.pg_trigger AS g
+        SELECT FROM dbperf.table_tree(has_update_trigger.relation) AS t (relation)
+        JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = t.relation
         JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
         JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace AND n.nspname <> 'dbperf' -- these skip nothing
-        WHERE g.tgrelid IN (SELECT has_update_trigger.relation UNION ALL SELECT t.relid FROM pg_catalog.pg_partition_tree(has_update_trigger.relation) AS t)
-          AND g.tgtype & 19 = 19 -- pg_trigger.h: FOR EACH ROW, BEFORE, UPDATE
+        WHERE g.tgtype & 19 = 19 -- pg_trigger.h: FOR EACH ROW, BEFORE, UPDATE
     );
 END
 $$;
