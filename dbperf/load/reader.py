@@ -21,8 +21,8 @@ Record = tuple[int, Sequence[Any]]
 #: whole, and a file without line ends, or with a quote that is never closed, must not fill the memory.
 LONGEST_LINE = 1 << 24
 
-
-UTF16 = "is UTF-16, and load reads UTF-8: iconv -f UTF-16 -t UTF-8 FILE | dbperf load - …"
+#: Why a file cannot be read that says so itself.
+_UTF16 = "is UTF-16, and load reads UTF-8: iconv -f UTF-16 -t UTF-8 FILE | dbperf load - …"
 
 
 class Reader(ABC):
@@ -104,4 +104,4 @@ class Lines:
                 yield raw.decode("utf-8-sig" if self.number == 1 else "utf-8")
             except UnicodeDecodeError:
                 utf16 = self.number == 1 and raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
-                raise self._reader.error(self.number, None, None, UTF16 if utf16 else "is not UTF-8") from None
+                raise self._reader.error(self.number, None, None, _UTF16 if utf16 else "is not UTF-8") from None

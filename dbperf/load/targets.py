@@ -57,12 +57,8 @@ def targets_of(file: Reader, columns: Sequence[Column], options: Options) -> lis
         own = folded.get(field.lower()) or (alias if alias in names else None)
         if not mapped and own is None:
             raise UsageError(
-                f"field {field!r} of {file.where(position)} has no column in {options.table}: {_remedy(field)}"
-                + (
-                    " (fields of CSV are separated by commas)"
-                    if len(file.header) == 1 and _SEPARATED.search(field)
-                    else ""
-                )
+                f"field {field!r} of {file.where(position)} has no column in {options.table}: "
+                f"{_remedy(field, is_alone=len(file.header) == 1)}"
             )
         filled = mapped or [own or IGNORE]
         targets += [(position, column) for column in filled if column != IGNORE]
@@ -72,10 +68,12 @@ def targets_of(file: Reader, columns: Sequence[Column], options: Options) -> lis
     return targets
 
 
-def _remedy(field: str) -> str:
+def _remedy(field: str, *, is_alone: bool) -> str:
     left_out = f"leave it out with --map {shlex.quote(f'{IGNORE}={field}')}"
-    # without a name it cannot fill anything
-    return f"name one with --map COLUMN={shlex.quote(field)}, or {left_out}" if field else left_out
+    if not field:  # without a name it cannot fill anything
+        return left_out
+    hint = " (fields of CSV are separated by commas)" if is_alone and _SEPARATED.search(field) else ""
+    return f"name one with --map COLUMN={shlex.quote(field)}, or {left_out}{hint}"
 
 
 def check_filled(columns: Sequence[Column], targets: Sequence[tuple[int, str]], options: Options) -> None:
