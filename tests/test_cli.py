@@ -100,3 +100,26 @@ def test_a_reader_that_goes_away(legacy_db: str) -> None:
 
 if __name__ == "__main__":
     REFERENCE.write_text(reference())
+
+
+#: A command that waits and, before, is interrupted within a finalizer, where Python ignores every exception.
+FINALIZED = """
+import signal, time
+from dbperf.cli import commands, main
+
+class Last:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+@commands.cli.command()
+def wait():
+    Last()
+    time.sleep(600)
+
+main(["wait"])
+"""
+
+
+def test_an_interrupt_within_a_finalizer_is_not_lost() -> None:
+    done = subprocess.run([sys.executable, "-c", FINALIZED], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr.strip()) == (130, "dbperf: interrupted")

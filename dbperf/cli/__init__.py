@@ -28,17 +28,28 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     logging.basicConfig(level=logging.WARNING, format="dbperf: %(message)s")
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _interrupt)
+        signal.signal(signal.SIGALRM, _interrupt)
+        sys.unraisablehook = _put_off
     try:
         code = run(arguments)
     except KeyboardInterrupt:  # once more, while the first one was said
         code = INTERRUPTED
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over, and Python would show in which line of its own end
+    for number in (signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)  # it is over, and Python would show in which line of its own end
     sys.exit(code)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     logging.disable(logging.WARNING)  # of what is taken back
     raise KeyboardInterrupt
+
+
+def _put_off(unraisable: sys.UnraisableHookArgs) -> None:
+    """Interrupt a little later when Python was where nothing can be raised (a finalizer, the callback of a weakref)."""
+    if unraisable.exc_type is KeyboardInterrupt:
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
