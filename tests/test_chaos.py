@@ -110,6 +110,18 @@ class Steering:
                 return
             time.sleep(0.001)  # who looks without rest takes the processor from the run
 
+    def reserve(self, run: subprocess.Popen[bytes], migration: str) -> None:
+        """Until the run is about to record that it begins *migration*, and waits for a record of ours."""
+        insert = "INSERT INTO dbperf.migration (id, checksum) VALUES (%s, '') ON CONFLICT DO NOTHING"
+        while run.poll() is None:
+            try:
+                self._holder.execute(insert, [migration])
+                break
+            except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+                self._holder.rollback()
+                time.sleep(0.001)
+        self.wait(run, WAITING)
+
     def pause(self, longest: float) -> None:
         """A random moment more: this is the randomness of the kill, not a wait for anything."""
         time.sleep(self._rng.random() * longest)
@@ -125,10 +137,10 @@ CREATED = "ix_market_data_instrument_price"
 WAITING = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dbperf' AND wait_event_type = 'Lock')"
 #: It has begun to change an index and waits for a transaction of ours: not just a build that is passing by.
 WAITING_INSIDE = f"{WAITING} AND EXISTS (SELECT FROM pg_index WHERE NOT indisvalid)"
-COMPLETE = "SELECT count(*) >= {} FROM dbperf.migration WHERE applied_at IS NOT NULL"
 BEGUN = "SELECT EXISTS (SELECT FROM dbperf.migration WHERE id LIKE '{}%' AND applied_at IS NULL)"
-#: Migrations of the bootstrap transaction: 0001, 0002, 0006.
-BOOTSTRAP = sum(m.bootstrap for m in files.migrations())
+MIGRATIONS = [m for m in files.migrations() if m.id[:4] <= BEFORE_REBUILDS]
+#: How many of them are in the bootstrap transaction, and the ids of the others.
+BOOTSTRAP, STEPS = sum(m.bootstrap for m in MIGRATIONS), [m.id for m in MIGRATIONS if not m.bootstrap]
 
 Steer = Callable[[Steering, subprocess.Popen[bytes], random.Random], None]
 
@@ -158,17 +170,12 @@ def inside_a_build(steering: Steering, run: subprocess.Popen[bytes], rng: random
 
 
 def after_a_migration(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
-    """The record of what comes next cannot be written: the last one is complete, the next not begun."""
-    steering.wait(run, COMPLETE.format(BOOTSTRAP + rng.choice([0, 0, 1, 2, 3, 4])))
-    if run.poll() is None:
-        steering.hold("dbperf.migration", "SHARE")
-        steering.pause(0.05)
+    """One is complete, the next not begun."""
+    steering.reserve(run, rng.choice(STEPS[1:]))
 
 
 def after_the_bootstrap(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
-    steering.wait(run, COMPLETE.format(BOOTSTRAP))
-    if run.poll() is None:
-        steering.hold("dbperf.migration", "SHARE")
+    steering.reserve(run, STEPS[0])
 
 
 def before_a_key_goes(steering: Steering, run: subprocess.Popen[bytes], rng: random.Random) -> None:
