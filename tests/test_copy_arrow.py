@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import dbperf
-from dbperf.copy.vectors import BLOCK_ROWS
+from dbperf.copy.columns import BLOCK_ROWS
 from dbperf.errors import ColumnError, RowError, UsageError
 from tests.support import both_apis
 

@@ -21,9 +21,10 @@ from psycopg_pool import ConnectionPool
 import dbperf
 from dbperf.copy.blocks import PlainEncoder
 from dbperf.copy.catalog import CATALOG, Column
+from dbperf.copy.columns import BLOCK_ROWS
 from dbperf.copy.options import Policy
 from dbperf.copy.rows import ROWS, Rows, RowShape
-from dbperf.copy.vectors import BLOCK_ROWS, VectorEncoder
+from dbperf.copy.vectors import VectorEncoder
 from dbperf.errors import ColumnError, RowError, UsageError
 from tests.support import both_apis
 from tests.test_copy import _VALUES

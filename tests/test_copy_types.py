@@ -27,9 +27,10 @@ import dbperf
 from dbperf.copy import alike
 from dbperf.copy.blocks import PlainEncoder
 from dbperf.copy.catalog import CATALOG, Column
+from dbperf.copy.columns import Columns
 from dbperf.copy.options import Policy
 from dbperf.copy.rows import Rows, RowShape
-from dbperf.copy.vectors import Columns, VectorEncoder
+from dbperf.copy.vectors import VectorEncoder
 from dbperf.errors import ColumnError, RowError
 from tests.test_copy import _VALUES
 

@@ -104,7 +104,8 @@ async def copy_columns(
         psycopg.Error and others: as of `copy_rows`.
     """
     try:
-        from dbperf.copy.vectors import VectorEncoder, names_of, parts_of
+        from dbperf.copy.columns import names_of, parts_of
+        from dbperf.copy.vectors import VectorEncoder
     except ImportError:
         raise UsageError("copy_columns needs NumPy: pip install 'dbperf[numpy]'") from None
     settings = settings_of(options)

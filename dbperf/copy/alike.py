@@ -17,7 +17,7 @@ from psycopg.abc import AdaptContext, Dumper
 from psycopg.adapt import Transformer
 from psycopg.pq import Format
 
-from dbperf.copy.conversions import DATE
+from dbperf.copy.oids import DATE
 from dbperf.copy.values import ENCODING_ERRORS
 
 try:

@@ -7,17 +7,17 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dbperf.copy.arrays import Array, objects, without_nanoseconds
 from dbperf.copy.catalog import Column
 from dbperf.copy.columnar import Field, Variable
-from dbperf.copy.conversions import BYTEA, TEXTS, TIMESTAMPTZ, finer_reason
-from dbperf.copy.vectors import BLOCK_ROWS, FieldEncoder, VectorEncoder, objects
+from dbperf.copy.columns import BLOCK_ROWS
+from dbperf.copy.oids import BYTEA, TEXTS, TIMESTAMPTZ
+from dbperf.copy.reasons import finer_reason
+from dbperf.copy.vectors import FieldEncoder, VectorEncoder
 from dbperf.errors import ColumnError, RowError
-
-Array = npt.NDArray[Any]
 
 
 def reader_of(data: Any) -> pa.RecordBatchReader:
@@ -189,7 +189,7 @@ def _microseconds(
     encoder: FieldEncoder, array: pa.Array, given: Array, nulls: Array, numbers: Sequence[int]
 ) -> pa.Array:
     """Timestamps or durations of nanoseconds, *given*, without them."""
-    micro = encoder.fitted(given).astype(f"{given.dtype.kind}8[us]")
+    micro = without_nanoseconds(given, encoder.policy.nanoseconds).astype(f"{given.dtype.kind}8[us]")
     finer = (micro != given) & ~nulls
     if finer.any() and encoder.policy.nanoseconds == "error":
         place = int(finer.argmax())
@@ -203,7 +203,7 @@ def _times_of_day(encoder: FieldEncoder, array: pa.Array, nulls: Array, numbers:
     unit = array.type.unit
     width = "i4" if pa.types.is_time32(array.type) else "i8"
     given = _buffer(array, np.dtype(width)).astype(f"m8[{unit}]")
-    micro = encoder.fitted(given).astype("m8[us]")
+    micro = without_nanoseconds(given, encoder.policy.nanoseconds).astype("m8[us]")
     outside = (given.view("i8") < 0) | (micro >= np.timedelta64(1, "D"))  # what NumPy takes for no time is negative
     finer = (micro != given) & (encoder.policy.nanoseconds == "error")
     changed = (outside | finer) & ~nulls

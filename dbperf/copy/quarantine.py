@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from dbperf.copy.conversions import show
+from dbperf.copy.reasons import show
 from dbperf.errors import BadRowsError, RowError, sentence
 
 INSERT = """

@@ -11,8 +11,8 @@ from psycopg.abc import AdaptContext
 
 from dbperf.copy.blocks import Part
 from dbperf.copy.catalog import Column
-from dbperf.copy.conversions import BOOLEAN, BYTEA, DATE, INTEGERS, TEXTS, TIMES
 from dbperf.copy.moments import listed
+from dbperf.copy.oids import BOOLEAN, BYTEA, DATE, INTEGERS, TEXTS, TIMES
 from dbperf.copy.onlooker import Onlooker
 from dbperf.copy.options import Policy, Settings
 from dbperf.copy.values import Encoded, ValueEncoder

@@ -9,7 +9,7 @@ from operator import iconcat
 from typing import Any
 
 from dbperf.copy.catalog import Column
-from dbperf.copy.conversions import show
+from dbperf.copy.reasons import show
 from dbperf.errors import RowError
 
 #: Rows of one batch of work: many enough for whole columns, few enough for the socket to take what they make while the

@@ -17,21 +17,12 @@ from psycopg.abc import AdaptContext, Dumper
 from psycopg.pq import Format
 
 from dbperf.copy.catalog import Column
-from dbperf.copy.conversions import (
-    INTEGERS,
-    JSONS,
-    TEXTS,
-    TIMESTAMP,
-    TIMESTAMPTZ,
-    Converter,
-    as_is,
-    check_json,
-    converter,
-    keeps_decimals,
-    show,
-    time_zone_reason,
-)
+from dbperf.copy.conversions import converter, keeps_decimals
+from dbperf.copy.conversions.steps import Converter, as_is
+from dbperf.copy.conversions.texts import check_json
+from dbperf.copy.oids import INTEGERS, JSONS, TEXTS, TIMESTAMP, TIMESTAMPTZ
 from dbperf.copy.options import Policy
+from dbperf.copy.reasons import show, time_zone_reason
 from dbperf.errors import ColumnError, RowError
 
 #: What an encoder raises for a value that it cannot encode.

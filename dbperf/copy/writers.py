@@ -107,7 +107,8 @@ def copy_columns(
         psycopg.Error and others: as of `copy_rows`.
     """
     try:
-        from dbperf.copy.vectors import VectorEncoder, names_of, parts_of
+        from dbperf.copy.columns import names_of, parts_of
+        from dbperf.copy.vectors import VectorEncoder
     except ImportError:
         raise UsageError("copy_columns needs NumPy: pip install 'dbperf[numpy]'") from None
     settings = settings_of(options)

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 
 from dbperf.copy.catalog import Column
-from dbperf.copy.conversions import TEXTS
+from dbperf.copy.oids import TEXTS
 from dbperf.load.reader import LONGEST_LINE, Lines, Reader, Record
 from dbperf.load.source import Progress, Source, unnoticed
 from dbperf.load.values import FieldParser, parser

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dbperf.copy.catalog import Column
-from dbperf.copy.conversions import JSONS
+from dbperf.copy.oids import JSONS
 from dbperf.load.jsontext import decode, encode
 from dbperf.load.reader import Lines, Reader, Record
 from dbperf.load.source import Progress, Source, unnoticed

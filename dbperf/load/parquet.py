@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dbperf.copy.catalog import Column
-from dbperf.copy.conversions import INTERVAL, JSONS, as_is
+from dbperf.copy.conversions.steps import as_is
+from dbperf.copy.oids import INTERVAL, JSONS
 from dbperf.load.jsontext import encode
 from dbperf.load.reader import Reader, Record
 from dbperf.load.source import Progress, Source, unnoticed

@@ -15,7 +15,8 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from dbperf.copy.catalog import Column
-from dbperf.copy.conversions import DOUBLE, INTEGERS, INTERVAL, JSONS, NUMERIC, REAL, TIMESTAMP, TIMESTAMPTZ, as_is
+from dbperf.copy.conversions.steps import as_is
+from dbperf.copy.oids import DOUBLE, INTEGERS, INTERVAL, JSONS, NUMERIC, REAL, TIMESTAMP, TIMESTAMPTZ
 from dbperf.errors import UsageError
 from dbperf.load import jsontext
 

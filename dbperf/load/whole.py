@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dbperf.copy.catalog import Column
-from dbperf.copy.conversions import BOOLEAN, DATE, DOUBLE, INTEGERS, REAL, TEXTS, TIMESTAMP, TIMESTAMPTZ
+from dbperf.copy.oids import BOOLEAN, DATE, DOUBLE, INTEGERS, REAL, TEXTS, TIMESTAMP, TIMESTAMPTZ
 from dbperf.errors import FileError
 from dbperf.load.values import NOT_FINITE
 
