@@ -14,8 +14,8 @@ from dbperf.aio.batch import Batch as AsyncBatch
 from dbperf.aio.iterate import atake, each
 from dbperf.aio.lookup import catalog_of as acatalog_of
 from dbperf.aio.parallel import Parallel as AsyncParallel
-from dbperf.copy.blocks import encoder_for
 from dbperf.copy.catalog import TableName, choose_columns
+from dbperf.copy.encoders import encoder_for
 from dbperf.copy.options import CopyResult, Options, Settings, settings_of
 from dbperf.copy.rows import BYTES, ROWS, Rows, RowShape, weight
 from dbperf.errors import UsageError

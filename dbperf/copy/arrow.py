@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from dbperf.copy.arrays import Array, objects, without_nanoseconds
 from dbperf.copy.catalog import Column
-from dbperf.copy.columnar import Field, Variable
 from dbperf.copy.columns import BLOCK_ROWS
+from dbperf.copy.joiner import Field, Variable
 from dbperf.copy.oids import BYTEA, TEXTS, TIMESTAMPTZ
 from dbperf.copy.reasons import finer_reason
 from dbperf.copy.vectors import FieldEncoder, VectorEncoder

@@ -1,4 +1,4 @@
-"""From parts of a batch to encoded rows: in plain Python here, in NumPy where it is installed.
+"""From parts of a batch to encoded rows, in plain Python.
 
 A row of binary COPY is its number of fields in 16 bits, then of each field its length in 32 bits (-1: NULL) and its
 bytes, all big-endian.
@@ -89,19 +89,6 @@ class PlainEncoder:
 
 def _field(value: Encoded) -> bytes:
     return _NULL if value is None else _LENGTH(len(value)) + value
-
-
-def encoder_for(columns: Sequence[Column], context: AdaptContext, policy: Policy, *, numbered: bool) -> BlockEncoder:
-    """NumPy's encoder if it is installed, else the plain one; both write the same bytes.
-
-    Raises:
-        ColumnError: nothing encodes a column's type.
-    """
-    try:
-        from dbperf.copy.vectors import VectorEncoder
-    except ImportError:
-        return PlainEncoder(columns, context, policy, numbered)
-    return VectorEncoder(columns, context, policy, numbered)
 
 
 def good_parts(

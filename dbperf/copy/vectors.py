@@ -17,7 +17,7 @@ from dbperf.copy.alike import AlikeEncoder, is_alike
 from dbperf.copy.arrays import ENCODERS, PLAIN, Array, Sent, array_of, masked, objects, time_reason, without_nanoseconds
 from dbperf.copy.blocks import Part, PlainEncoder
 from dbperf.copy.catalog import Column
-from dbperf.copy.columnar import Field, Fixed, Joiner, Variable
+from dbperf.copy.joiner import Field, Fixed, Joiner, Variable
 from dbperf.copy.marshalled import is_number, numbers
 from dbperf.copy.oids import INTERVAL, TIMESTAMP, TIMESTAMPTZ
 from dbperf.copy.options import Policy

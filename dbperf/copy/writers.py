@@ -14,8 +14,8 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from dbperf.copy.batch import Batch
-from dbperf.copy.blocks import encoder_for
 from dbperf.copy.catalog import TableName, choose_columns
+from dbperf.copy.encoders import encoder_for
 from dbperf.copy.iterate import take
 from dbperf.copy.lookup import catalog_of
 from dbperf.copy.options import CopyResult, Options, Settings, settings_of
