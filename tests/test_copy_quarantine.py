@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.conninfo import make_conninfo
 
 import dbperf
 from dbperf.errors import BadRowsError
@@ -275,3 +276,12 @@ def test_an_array_of_a_checked_domain(trades: psycopg.Connection, upgraded_db: s
     result = copy(upgraded_db, "sizes", [([1],), ([2, -1],), ([3],)], ["sizes"], on_error="quarantine")
     assert (result.inserted, result.quarantined) == (2, 1)
     assert _quarantine(trades) == [(2, "23514")]
+
+
+def test_what_the_clients_encoding_has_not(trades: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    dsn = make_conninfo(upgraded_db, client_encoding="LATIN1")
+    result = copy(dsn, "trade", [_row(1, note="é"), _row(2, note="5 €")], NAMES, on_error="quarantine")
+    assert (result.inserted, result.quarantined) == (1, 1)
+    assert trades.execute("SELECT row_number, row_data->>'note' FROM dbperf.quarantine").fetchall() == [
+        (2, "5 \\u20ac")
+    ]

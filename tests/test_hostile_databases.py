@@ -10,10 +10,12 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+import dbperf
 from dbperf import errors, legacy
 from dbperf.migrations import files, migrate, repair, rollback, status
 from tests import catalogue
 from tests.conftest import BEFORE_REBUILDS
+from tests.shapes import value
 from tests.support import Cluster, rows_hash
 from tests.support import dbperf as run_dbperf
 
@@ -194,6 +196,15 @@ def test_databases_that_are_not_utf8(other_encoding: str, monkeypatch: pytest.Mo
         conn.execute("COMMENT ON INDEX ix_market_data_price IS 'Prüfung'")
     monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
     _there_and_back(other_encoding)
+
+
+def test_bad_rows_that_are_not_of_the_databases_encoding(other_encoding: str) -> None:
+    migrate(other_encoding)
+    with psycopg.connect(other_encoding, autocommit=True) as conn:
+        conn.execute("CREATE TABLE note (number smallint, text text)")
+        result = dbperf.copy_rows(conn, "note", [(1, "a"), (99_999, "5 €")], on_error="quarantine")
+        assert (result.inserted, result.quarantined) == (1, 1)
+        assert value(conn, "SELECT row_data->>'text' FROM dbperf.quarantine") == "5 \\u20ac"
 
 
 def test_dry_run_refuses_as_the_run_does(legacy_db: str) -> None:

@@ -19,7 +19,7 @@ from dbperf.copy.lookup import ask, check_unchanged
 from dbperf.copy.moments import Touched, hours_of, listed
 from dbperf.copy.options import CopyResult, Settings
 from dbperf.copy.progress import Meter
-from dbperf.copy.quarantine import INSERT, Quarantine
+from dbperf.copy.quarantine import INSERT, Quarantine, encoding_of
 from dbperf.copy.rights import rights_error
 from dbperf.errors import BatchError, ColumnError, PartitionBoundsError, RowError, own_error
 from dbperf.migrations.session import sibling
@@ -65,7 +65,7 @@ class Batch:
         self._rows = self._bytes = 0
         self._quarantine: Quarantine | None = None
         if settings.max_errors is not None:
-            self._quarantine = Quarantine(self._target, settings.batch_id, settings.max_errors)
+            self._quarantine = Quarantine(self._target, settings.batch_id, settings.max_errors, encoding_of(conn))
         self._hash = None
         if settings.batch_id is not None and settings.content_hash is None:
             self._hash = hashlib.sha256(repr([column[:6] for column in columns]).encode())

@@ -31,10 +31,11 @@ class Quarantine:
         target: table they were for, schema first.
         batch_id: their batch, if it has a name.
         limit: how many there may be.
+        encoding: of what the connection and the database hold; other characters are escaped as Python does it.
     """
 
-    def __init__(self, target: str, batch_id: str | None, limit: int) -> None:
-        self.target, self.batch_id, self.limit = target, batch_id, limit
+    def __init__(self, target: str, batch_id: str | None, limit: int, encoding: str) -> None:
+        self.target, self.batch_id, self.limit, self.encoding = target, batch_id, limit, encoding
         self.rows: list[tuple[Any, ...]] = []
 
     def refuse(self, error: RowError, row: Any) -> None:
@@ -64,11 +65,17 @@ class Quarantine:
                 f"the batch has more bad rows than max_errors allows, the last one {reason}; nothing of it was stored: "
                 "mend the rows, or raise max_errors"
             )
-        data = Jsonb(readable(row))
-        self.rows.append((self.target, self.batch_id, number, sqlstate, _printable(reason), column, data))
+        data = Jsonb(readable(row, self.encoding))
+        reason = _printable(reason, self.encoding)
+        self.rows.append((self.target, self.batch_id, number, sqlstate, reason, column, data))
 
 
-def readable(value: Any) -> Any:
+def encoding_of(conn: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> str:
+    """Python's name for an encoding that the connection and the database both have."""
+    return conn.info.encoding if conn.info.parameter_status("server_encoding") == "UTF8" else "ascii"
+
+
+def readable(value: Any, encoding: str) -> Any:
     """*value* as JSON has it; what JSON has not, as text."""
     if type(value).__module__ == "numpy" and value.dtype.kind in "biufSU":
         value = value.item()
@@ -79,14 +86,14 @@ def readable(value: Any) -> Any:
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
     if isinstance(value, Mapping):
-        return {_printable(str(key)): readable(each) for key, each in value.items()}
+        return {_printable(str(key), encoding): readable(each, encoding) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [readable(each) for each in value]
+        return [readable(each, encoding) for each in value]
     if isinstance(value, (bytes, bytearray, memoryview)):
         return "\\x" + bytes(value).hex()
-    return _printable(str(value))
+    return _printable(str(value), encoding)
 
 
-def _printable(text: str) -> str:
+def _printable(text: str, encoding: str) -> str:
     """Without what jsonb and text do not hold."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+    return text.encode(encoding, "backslashreplace").decode(encoding).replace("\0", "\\x00")
