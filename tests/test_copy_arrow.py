@@ -285,3 +285,51 @@ def test_the_clients_encoding(conn: psycopg.Connection) -> None:
     with pytest.raises(RowError, match="row 1, column text"):
         dbperf.copy_arrow(conn, "encoded", pa.table({"text": ["€"]}))
     assert conn.execute("SELECT text FROM encoded").fetchall() == [("é",)]
+
+
+def _runs(values: pa.Array) -> pa.Array:
+    return pa.RunEndEncodedArray.from_arrays(pa.array(range(1, len(values) + 1), pa.int32()), values)
+
+
+def test_runs(table: psycopg.Connection) -> None:
+    """Are what they stand for."""
+    names, short = pa.array(["a", None, "b"]), pa.array([0.1, None, 0.5], pa.float32())
+    data = pa.table({"name": _runs(names), "exact": _runs(short)})
+    dbperf.copy_arrow(table, "t", data)
+    assert _stored(table, "name, exact") == [("a", Decimal("0.1")), (None, None), ("b", Decimal("0.5"))]
+    with table.transaction(), pytest.raises(RowError, match="pass nanoseconds="):
+        dbperf.copy_arrow(table, "t", pa.table({"hour": _runs(pa.array([1], pa.time64("ns")))}))
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("hours", pa.array([[1]], pa.list_view(pa.time64("ns")))),
+        ("notes", pa.array([[("a", 0.1)]], pa.map_(pa.string(), pa.float32()))),
+        ("hour", pa.UnionArray.from_dense(
+            pa.array([0], pa.int8()), pa.array([0], pa.int32()), [pa.array([1], pa.time64("ns"))]
+        )),
+    ],
+    ids=["list_view", "map", "union"],
+)  # fmt: skip
+def test_what_holds_values_that_python_changes(table: psycopg.Connection, column: str, values: pa.Array) -> None:
+    with table.transaction(), pytest.raises(ColumnError, match="cast it"):
+        dbperf.copy_arrow(table, "t", pa.table({column: values}))
+    harmless = pa.array([[("a", 0.5)]], pa.map_(pa.string(), pa.float64()))
+    dbperf.copy_arrow(table, "t", pa.table({"notes": harmless}))
+    assert _stored(table, "notes") == [([["a", 0.5]],)]
+
+
+def test_texts_that_are_none(upgraded_db: str) -> None:
+    offsets, data = pa.py_buffer(np.array([0, 2, 4], "i4")), pa.py_buffer(b"ok\xff\xfe")
+    names = pa.Array.from_buffers(pa.string(), 2, [None, offsets, data])
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("CREATE TYPE word AS ENUM ('ok'); CREATE TABLE t (name text, word word)")
+        for column in ("name", "word"):
+            table = pa.table({column: names})
+            with pytest.raises(RowError, match=f"row 2, column {column}"):
+                dbperf.copy_arrow(conn, "t", table)
+            assert dbperf.copy_arrow(conn, "t", table, on_error="quarantine").inserted == 1
+        assert conn.execute("SELECT DISTINCT row_data->>'name' FROM dbperf.quarantine ORDER BY 1").fetchall() == [
+            ("\\xff\\xfe",), (None,),
+        ]  # fmt: skip

@@ -118,6 +118,17 @@ def test_partitions_that_are_missing(upgraded: psycopg.Connection, upgraded_db: 
     assert (result.inserted, result.quarantined) == (3, 1)
 
 
+def test_a_time_that_is_rounded_into_the_next_partition(upgraded: psycopg.Connection) -> None:
+    upgraded.execute(
+        "UPDATE dbperf.partition_policy SET max_ahead = '3 years' WHERE relation = 'market_data'::regclass"
+    )
+    after = np.datetime64("now", "M").astype("M8[ns]") + np.timedelta64(400, "D")
+    end = (after.astype("M8[M]") + 1).astype("M8[ns]") - np.timedelta64(1, "ns")
+    ticks = {"timestamp": np.array([end]), "instrument_id": [1], "price": [1.5]}
+    result = dbperf.copy_columns(upgraded, "market_data", ticks, nanoseconds="round", ensure_partitions=True)
+    assert result.inserted == 1
+
+
 def test_instruments_are_touched(upgraded: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
     upgraded.execute("UPDATE instruments SET last_tick = NULL, last_price = NULL")
     rows = [(T + dt.timedelta(seconds=n), 1 + n % 2, 10 + n) for n in range(10)]
@@ -247,3 +258,5 @@ def test_from_psql(upgraded: psycopg.Connection) -> None:
         assert upgraded.execute("SELECT * FROM dbperf.begin_batch('x', 'bar')").fetchone() is None
         upgraded.execute("SELECT dbperf.end_batch('x', 'hash', inserted => 1000)")
     assert upgraded.execute("SELECT * FROM dbperf.begin_batch('x', 'bar')").fetchone() == ("hash", 1000, 0, 0, 0)
+    with pytest.raises(psycopg.Error, match=r"not begun by this transaction\n.*ROLLBACK"):
+        upgraded.execute("SELECT dbperf.end_batch('x', 'hash', inserted => 1000)")

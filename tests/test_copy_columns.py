@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import array
 import datetime as dt
 import io
+import random
 import sys
 import uuid
+from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -350,3 +353,51 @@ def test_frames(table: psycopg.Connection) -> None:
     table.execute("TRUNCATE t")
     dbperf.copy_rows(table, "t", [(np.True_,), (np.False_,)], ["flag"])
     assert _stored(table, "flag") == [(True,), (False,)]
+
+
+def test_what_is_missing_within_arrays(conn: psycopg.Connection) -> None:
+    """Is NULL there alone, and not the row."""
+    conn.execute("CREATE TABLE nested (prices float8[], spans interval[])")
+    prices = np.array([[0.5, NAN], [1.5, 2.5]])
+    spans = np.array([[1, 2], [3, 4]], "m8[s]")
+    spans[1, 1] = "NaT"
+    dbperf.copy_columns(conn, "nested", {"prices": prices, "spans": spans}, nan_is_null=True)
+    masked = np.ma.MaskedArray(prices, [[True, False], [False, False]])
+    dbperf.copy_columns(conn, "nested", {"prices": masked, "spans": [None, None]}, nan_is_null=True)
+    seconds = [dt.timedelta(seconds=n) for n in range(4)]
+    assert conn.execute("SELECT * FROM nested ORDER BY ctid").fetchall() == [
+        ([0.5, None], [seconds[1], seconds[2]]), ([1.5, 2.5], [seconds[3], None]),
+        ([None, None], None), ([1.5, 2.5], None),
+    ]  # fmt: skip
+
+
+def test_values_that_have_the_scale(table: psycopg.Connection, rng: random.Random) -> None:
+    """However NumPy would round them."""
+    values = [round(rng.uniform(1e8, 1e12), 8) for _ in range(2000)]
+    for write in (dbperf.copy_columns, dbperf.copy_rows):
+        data: Any = {"price": np.array(values)} if write is dbperf.copy_columns else [{"price": v} for v in values]
+        write(table, "t", data, scale={"price": 8})
+    assert [value for (value,) in _stored(table, "price")] == values * 2
+
+
+class _Frame:
+    """Has its columns as attributes, too, as pandas' frames have."""
+
+    columns = ("number", "name")
+    name = ("a", "b")
+
+    def __init__(self) -> None:
+        self.column_names = [1, 2]
+
+    def __getitem__(self, name: str) -> Any:
+        return [1, 2] if name == "number" else self.name
+
+
+def test_other_frames_and_sequences(table: psycopg.Connection) -> None:
+    dbperf.copy_columns(table, "t", _Frame())
+    assert _stored(table, "number, name") == [(1, "a"), (2, "b")]
+    table.execute("TRUNCATE t")
+    dbperf.copy_columns(table, "t", {"number": deque([1, 2]), "exact": array.array("f", [0.1, 0.5])})
+    assert _stored(table, "number, exact") == [(1, Decimal("0.1")), (2, Decimal("0.5"))]
+    with table.transaction(), pytest.raises(ColumnError, match="copy_arrow"):
+        dbperf.copy_columns(table, "t", {"at": pa.array([2**62], pa.timestamp("us"))})

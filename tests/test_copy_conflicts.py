@@ -374,3 +374,37 @@ def test_keys_that_an_update_writes_otherwise(upgraded_db: str) -> None:
         rows = [(Decimal("1.00"), 1), (Decimal("2.0"), 0), (Decimal(3), 0)]
         assert _counts(dbperf.copy_rows(conn, "priced", rows, **options)) == (3, 1, 2, 0)
         assert conn.execute("SHOW dbperf.met").fetchone() == ("",)
+
+
+def test_a_temporary_table_that_hides_none(upgraded_db: str) -> None:
+    """Its name is that of another one, which search_path finds first."""
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE kept (k integer PRIMARY KEY); CREATE TEMPORARY TABLE kept (k integer PRIMARY KEY)")
+        conn.execute("SET search_path = public, pg_temp")
+        for mode in ("ignore", "update"):
+            dbperf.copy_rows(conn, "pg_temp.kept", [(1,), (2,)], on_conflict=mode)
+        assert conn.execute(
+            "SELECT (SELECT count(*) FROM pg_temp.kept), (SELECT count(*) FROM public.kept)"
+        ).fetchone() == (2, 0)
+
+
+def test_columns_of_the_index(upgraded_db: str) -> None:
+    """Those of its key are needed, be it that of a constraint; those that it includes are not."""
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE part (id serial PRIMARY KEY, k integer NOT NULL, more integer)")
+        conn.execute("CREATE UNIQUE INDEX ON part (k) INCLUDE (more)")
+        with pytest.raises(psycopg.Error, match=r"lacks columns.*id"):
+            dbperf.copy_rows(conn, "part", [(1,)], ["k"], on_conflict="update")
+        assert dbperf.copy_rows(conn, "part", [(1,)], ["k"], on_conflict="update", key=["k"]).inserted == 1
+
+
+def test_an_index_with_a_collation_of_its_own(upgraded_db: str) -> None:
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        try:
+            conn.execute("CREATE COLLATION same (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+        except pg_errors.FeatureNotSupported:
+            pytest.skip("this server was built without ICU, and so has no collation of which this is true")
+        conn.execute("CREATE TABLE word (k text, n integer); CREATE UNIQUE INDEX ON word (k COLLATE same)")
+        options: Any = {"on_conflict": "update", "key": ["k"]}
+        assert _counts(dbperf.copy_rows(conn, "word", [("a", 1), ("A", 2)], **options)) == (2, 1, 0, 1)
+        assert conn.execute("SELECT * FROM word").fetchall() == [("A", 2)]

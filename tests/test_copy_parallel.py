@@ -16,10 +16,13 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 import pytest
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 import dbperf
 from dbperf.errors import BadRowsError, BatchError, LockedError, RowError, UsageError
+from tests.support import Cluster
 
 T = dt.datetime(2026, 6, 1)
 SECOND = dt.timedelta(seconds=1)
@@ -501,3 +504,73 @@ def test_what_cannot_be(numbers: psycopg.Connection, upgraded_db: str) -> None:
             dbperf.copy_rows(numbers, "number", [(1, T)], **options)
     with pytest.raises(UsageError, match="a pool of 5 connections"):
         _sync(upgraded_db, "copy_rows", "number", [(1, T)], parallel=5)
+
+
+def test_a_retry_in_other_chunks(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    """Its pieces hold other rows: it is refused, whatever hash the caller says."""
+    numbers.execute("DROP TABLE number; CREATE TABLE number (n integer, at timestamp)")
+    whole = pa.table({"n": pa.array(range(COUNT), pa.int32())})
+    broken = [*whole.to_batches(max_chunksize=5000)[:-1], None]
+
+    def chunks() -> Iterator[Any]:
+        for chunk in broken:
+            if chunk is None:
+                raise OSError("the feed")
+            yield chunk
+
+    first = pa.RecordBatchReader.from_batches(whole.schema, chunks())
+    options = {"parallel": 2, "content_hash": "of the file", **EACH}
+    with pytest.raises(OSError, match="the feed"):
+        copy(upgraded_db, "copy_arrow", "number", first, **options)
+    stored = _stored(numbers)
+    with suppress(BatchError):  # it may be that nothing was stored
+        copy(upgraded_db, "copy_arrow", "number", whole, **options)
+        assert stored == NOTHING
+    count, _, distinct = _stored(numbers)
+    assert count == distinct
+
+
+def test_without_a_connection_to_look(numbers: psycopg.Connection, upgraded_db: str, cluster: Cluster) -> None:
+    """Batches that end together could wait for each other for ever."""
+    with cluster.admin(numbers.info.dbname) as admin:
+        admin.execute("CREATE ROLE dbperf_test_few LOGIN CONNECTION LIMIT 2")
+        admin.execute("GRANT INSERT ON number TO dbperf_test_few")
+    try:
+        with pytest.raises(UsageError, match="one more beside them"):
+            _sync(make_conninfo(upgraded_db, user="dbperf_test_few"), "copy_rows", "number", _rows(), parallel=2)
+        assert _stored(numbers) == NOTHING
+    finally:
+        with cluster.admin(numbers.info.dbname) as admin:
+            admin.execute("DROP OWNED BY dbperf_test_few; DROP ROLE dbperf_test_few")
+
+
+def test_texts_of_polars_and_prepared_statements(numbers: psycopg.Connection, upgraded_db: str) -> None:
+    numbers.execute("CREATE TABLE named (k integer PRIMARY KEY, name text)")
+    data = pa.table({"k": range(100), "name": pa.array(map(str, range(100)), pa.string_view())})
+    with ConnectionPool(upgraded_db, min_size=2, kwargs={"prepare_threshold": 0}, open=True) as pool:
+        assert dbperf.copy_arrow(pool, "named", data, parallel=2, on_conflict="ignore").inserted == 100
+
+
+def test_a_task_that_is_cancelled_in_copy(numbers: psycopg.Connection, upgraded_db: str, rng: random.Random) -> None:
+    """Its connection holds nothing, and can be used or is closed."""
+
+    async def run() -> None:
+        conn = await psycopg.AsyncConnection.connect(upgraded_db, autocommit=True)
+        for number in range(60):
+            options: Any = {"on_conflict": "ignore", "batch_id": f"b{number}"}
+            rows = [(number * 1000 + n, T) for n in range(1000)]
+            task = asyncio.create_task(dbperf.aio.copy_rows(conn, "number", rows, **options))
+            await asyncio.sleep(rng.random() * 0.015)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            if conn.closed:
+                conn = await psycopg.AsyncConnection.connect(upgraded_db, autocommit=True)
+            assert conn.info.transaction_status == TransactionStatus.IDLE
+            async with await psycopg.AsyncConnection.connect(upgraded_db, autocommit=True) as other:
+                again = await asyncio.wait_for(dbperf.aio.copy_rows(other, "number", rows, **options), 60)
+            assert again.inserted == 1000
+        await conn.close()
+
+    asyncio.run(run())
+    assert _stored(numbers)[::2] == (60_000, 60_000)

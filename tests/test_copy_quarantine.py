@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
+from psycopg.types.json import Jsonb
 
 import dbperf
 from dbperf.errors import BadRowsError
@@ -285,3 +286,21 @@ def test_what_the_clients_encoding_has_not(trades: psycopg.Connection, upgraded_
     assert trades.execute("SELECT row_number, row_data->>'note' FROM dbperf.quarantine").fetchall() == [
         (2, "5 \\u20ac")
     ]
+
+
+def test_rows_that_are_too_long_or_too_deep(upgraded_db: str, copy: Copy) -> None:
+    deep: list[Any] = []
+    deep.append(deep)
+    rows = [
+        ("good", [1.5], None), ("n" * 64, [1.5], None), ("array", np.array([1.5]), None), ("deep", [1.5], deep),
+        ("json", "x", Jsonb({"a": 1})), ("dumped", "x", Jsonb(0, dumps=lambda _: '{"a": 1.5}')),
+    ]  # fmt: skip
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE called (name name, prices float8[], data jsonb)")
+        result = copy(upgraded_db, "called", rows, on_error="quarantine")
+        assert (result.inserted, result.quarantined) == (1, 5)
+        found = "SELECT sqlstate, row_data->>'prices', row_data->'data' FROM dbperf.quarantine ORDER BY row_number"
+        assert conn.execute(found).fetchall() == [
+            ("42622", "[1.5]", None), ("22000", "[1.5]", None), ("22000", None, None),
+            ("22000", "x", {"a": 1}), ("22000", "x", {"a": 1.5}),
+        ]  # fmt: skip

@@ -33,6 +33,15 @@ _STAGED = "dbperf_row"
 #: What the server says of bytes that were meant for another type.
 _MISREAD = ("08P01", "22P03")
 
+#: What it raises for a row that it cannot store: a domain's CHECK is an integrity error; a row may be too long.
+_BAD = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.NameTooLong,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,
+)
+
 
 class Batch:
     """Writes one batch.
@@ -66,7 +75,7 @@ class Batch:
         if settings.max_errors is not None:
             self._quarantine = Quarantine(self._target, settings.batch_id, settings.max_errors, encoding_of(conn))
         self._hash = None
-        if settings.batch_id is not None and settings.content_hash is None:
+        if settings.batch_id is not None and (settings.content_hash is None or self._is_piece):
             self._hash = hashlib.sha256(repr([column[:6] for column in columns]).encode())
         self._touched = Touched(columns) if settings.touch_instruments else None
         self._partitioned: int | None = None  # place of the column that partitions are chosen by
@@ -207,7 +216,7 @@ class Batch:
                 await copy.write(HEADER)
                 await copy.write(data)
                 await copy.write(TRAILER)
-        except (psycopg.DataError, psycopg.IntegrityError) as error:  # a domain's CHECK, within an array
+        except _BAD as error:
             if len(part) == 1:
                 quarantine.refuse_for_server(part.numbers[0], error, part.row(0))
                 return
@@ -257,7 +266,10 @@ class Batch:
                     self._note(good, data)
             part = await self._next()
         if self._content_hash() != stored:
-            raise BatchError(f"batch {self._id} was stored before with other content: give this one another id")
+            remedy = "give this one another id"
+            if self._is_piece:  # under another id the other pieces would be stored twice
+                remedy = "write the whole as it was written then, in the same chunks and with the same options"
+            raise BatchError(f"batch {self._id} was stored before with other content: {remedy}")
 
     async def _check_unchanged(self) -> None:
         await acheck_unchanged(self._conn, self._columns, is_staged=self._settings.is_staged)
@@ -273,7 +285,9 @@ class Batch:
         """The hours of *part* that nobody has made sure of yet."""
         if self._partitioned is None:
             return set()
-        return hours_of(listed(part.columns()[self._partitioned])) - self._known
+        policy = self._settings.policy
+        are_rounded = policy.nanoseconds == "round" or self._names[self._partitioned] in policy.round
+        return hours_of(listed(part.columns()[self._partitioned]), are_rounded=are_rounded) - self._known
 
     async def _ensure(self, missing: set[dt.datetime]) -> None:
         """Make the partitions that rows of these hours need, on a connection of its own."""

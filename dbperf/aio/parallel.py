@@ -13,12 +13,13 @@ from psycopg_pool import AsyncConnectionPool
 
 from dbperf.aio.batch import Batch as AsyncBatch
 from dbperf.aio.feed import afeed, afinish
-from dbperf.aio.iterate import atake
+from dbperf.aio.iterate import arun, atake
 from dbperf.aio.lookup import ask as aask
 from dbperf.aio.lookup import rows_of as arows_of
 from dbperf.copy.blocks import BlockEncoder, Part
 from dbperf.copy.catalog import Column
-from dbperf.copy.ledger import END, HAS_ONE, SPLIT
+from dbperf.copy.interrupts import nothing_half_open
+from dbperf.copy.ledger import END_PIECES, HAS_ONE, SPLIT
 from dbperf.copy.options import CopyResult, Settings, total
 from dbperf.copy.progress import Meter
 from dbperf.copy.rights import rights_error
@@ -31,7 +32,10 @@ Encoders = Callable[[psycopg.AsyncConnection[Any]], BlockEncoder]
 _PIECE_ROWS = 16_384
 
 # First in each transaction of a batch that ends together: what could make a COMMIT fail after another one.
-_STEADY = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 0"
+_STEADY = (
+    "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+)
 
 # Two such batches could wait for each other by way of their clients, which no server sees: for rows of one table, or of
 # one that triggers of both change.
@@ -75,22 +79,26 @@ class Parallel:
                 async with _taking.setdefault(self._pool, asyncio.Lock()):
                     for _ in range(self._settings.parallel):
                         self._conns.append(await stack.enter_async_context(self._pool.connection()))
-                stored = await self._begin()
-                if stored is not None and self._settings.content_hash is not None:
-                    return stored
-                self._is_stored = stored is not None
-                deal = self._deal(parts, await self._router())
-                write = self._write_each if self._settings.commit == "each" else self._write_together
-                result = total(await write(deal), self._meter.seconds)
-                if stored is not None and not (result.duplicate_batch and result.rows == stored.rows):
-                    raise self._other()
-                return result
+                stack.enter_context(nothing_half_open(self._conns))
+                return await self._write(parts)
         except psycopg.Error as error:
             if self._conns:
                 error = rights_error(error, self._settings, self._target, self._conns[0])
             raise own_error(error) from None
         finally:
             self._meter.close()
+
+    async def _write(self, parts: Iterator[Part] | AsyncIterator[Part]) -> CopyResult:
+        stored = await self._begin()
+        if stored is not None and self._settings.content_hash is not None:
+            return stored
+        self._is_stored = stored is not None
+        deal = self._deal(parts, await self._router())
+        write = self._write_each if self._settings.commit == "each" else self._write_together
+        result = total(await write(deal), self._meter.seconds)
+        if stored is not None and not (result.duplicate_batch and result.rows == stored.rows):
+            raise self._other()
+        return result
 
     # -- the ledger ----------------------------------------------------------------------
 
@@ -122,7 +130,7 @@ class Parallel:
         asked, whole = self._settings, total(results)
         if asked.batch_id is not None:
             counts = whole.inserted, whole.updated, whole.ignored, whole.quarantined
-            await aask(self._conns[0], END, asked.batch_id, asked.content_hash or self._split, *counts)
+            await aask(self._conns[0], END_PIECES, asked.batch_id, asked.content_hash or self._split, *counts)
 
     def _piece(self, conn: psycopg.AsyncConnection[Any], number: int) -> str:
         """The name, after the batch's, of a connection's piece, from 1; together, each has one."""
@@ -139,9 +147,11 @@ class Parallel:
         async with AsyncExitStack() as stack:
             for conn in self._conns:
                 await stack.enter_async_context(conn.transaction(force_rollback=self._is_stored))
-                await conn.execute(_STEADY)
+                for statement in _STEADY:
+                    await conn.execute(statement)
             await aask(self._conns[0], _ALONE)
             watch = stack.enter_context(Watch([await _pid(conn) for conn in self._conns], self._conns[0]))
+            await arun(watch.begin)
             results = await afeed(self._conns, self._write_part, deal, watch.look)
             self._check_bad_rows(results)
             await self._end(results)

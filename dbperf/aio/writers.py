@@ -16,6 +16,7 @@ from dbperf.aio.lookup import catalog_of as acatalog_of
 from dbperf.aio.parallel import Parallel as AsyncParallel
 from dbperf.copy.catalog import TableName, choose_columns
 from dbperf.copy.encoders import encoder_for
+from dbperf.copy.interrupts import nothing_half_open
 from dbperf.copy.options import CopyResult, Options, Settings, settings_of
 from dbperf.copy.rows import BYTES, ROWS, Rows, RowShape, weight
 from dbperf.errors import UsageError
@@ -44,7 +45,7 @@ async def copy_rows(
             rows are committed when this returns.
         table: a name as in SQL, or ``(schema, name)`` taken literally.
         rows: an iterable of sequences, or of mappings that all have the same keys. It is consumed in pieces of 1,280
-            rows, or some 4 MiB of texts, and never held as a whole.
+            rows, or some 4 MiB of texts, and never held as a whole: a row must not change once it was given.
         columns: names for the values, or the keys to take from each mapping. By default the first
             mapping's keys, or for sequences every column that is not generated.
         **options: what becomes of conflicts, bad rows and repeated batches, and how values are fitted: see
@@ -189,7 +190,9 @@ async def _connection(
     conn: psycopg.AsyncConnection[Any] | AsyncConnectionPool[Any],
 ) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
     if isinstance(conn, psycopg.AsyncConnection):
-        yield conn
+        with nothing_half_open([conn]):
+            yield conn
     else:
         async with conn.connection() as borrowed:
-            yield borrowed
+            with nothing_half_open([borrowed]):
+                yield borrowed

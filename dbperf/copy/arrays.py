@@ -58,9 +58,9 @@ def array_of(values: Sequence[Any], oid: int) -> tuple[Array | None, Array | Non
 
 def objects(block: Array) -> Sequence[Any]:
     """Python values of an array, none of them changed."""
+    if block.ndim > 1 and block.dtype.kind in "fMm":
+        return [objects(row) for row in block]
     if block.dtype.kind == "f" and block.dtype.itemsize < 8:
-        if block.ndim > 1:
-            return [objects(row) for row in block]
         return [float(str(value)) for value in block]  # the shortest decimal that means it, not its 53 bits
     if (
         block.dtype.kind == "m"
@@ -75,10 +75,11 @@ def objects(block: Array) -> Sequence[Any]:
 
 def masked(block: np.ma.MaskedArray[Any, Any]) -> Sequence[Any]:
     """Python values of a masked array, with None for what is masked."""
-    whole = np.empty(block.shape, object)
-    whole[...] = objects(np.ma.getdata(block))
-    whole[np.ma.getmaskarray(block)] = None
-    values: list[Any] = whole.tolist()
+    if block.ndim > 1:
+        return [masked(row) for row in block]
+    values = list(objects(np.ma.getdata(block)))
+    for place in np.flatnonzero(np.ma.getmaskarray(block)):
+        values[place] = None
     return values
 
 

@@ -51,7 +51,9 @@ class Records:
 
     def pick(self, places: Sequence[int]) -> Records:
         """The rows at *places*, from 0."""
-        return Records(self._batch.take(pa.array(places)), [self.numbers[place] for place in places])
+        columns = [_simple(column).take(pa.array(places)) for column in self._batch.columns]
+        picked = pa.RecordBatch.from_arrays(columns, self._batch.schema.names)
+        return Records(picked, [self.numbers[place] for place in places])
 
     def columns(self) -> Sequence[Any]:
         """The values of each column."""
@@ -72,6 +74,8 @@ def _shown(scalar: pa.Scalar) -> Any:
             return [_shown(each) for each in scalar.values]
         if isinstance(scalar, pa.StructScalar):
             return {name: _shown(each) for name, each in scalar.items()}
+        if isinstance(scalar, (pa.StringScalar, pa.LargeStringScalar)):  # which is none
+            return bytes(scalar.as_buffer()).decode(errors="backslashreplace")
         return str(scalar.cast(pa.string()))
 
 
@@ -115,7 +119,9 @@ class ArrowEncoder(VectorEncoder):
 
 
 def _simple(array: pa.Array) -> pa.Array:
-    """Without a dictionary, and without views, which neither NumPy nor all of pyarrow knows."""
+    """Without a dictionary or runs, and without views, which neither NumPy nor all of pyarrow knows."""
+    if pa.types.is_run_end_encoded(array.type):
+        array = pc.run_end_decode(array)
     if pa.types.is_dictionary(array.type):
         array = pa.DictionaryArray.from_arrays(array.indices, _simple(array.dictionary)).dictionary_decode()
     if pa.types.is_string_view(array.type):
@@ -145,6 +151,12 @@ def _check_nat(column: Column, array: pa.Array, items: Array, nulls: Array | Non
 
 def _is_changed(kind: pa.DataType) -> bool:
     """Whether pyarrow may make another value of one of this type, or of one within."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _is_changed(kind.storage_type)
+    if pa.types.is_map(kind):
+        return _is_changed(kind.key_type) or _is_changed(kind.item_type)
+    if pa.types.is_union(kind) or pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        return any(_is_changed(kind.field(place).type) for place in range(kind.num_fields))
     if _is_list(kind) or pa.types.is_dictionary(kind):
         return _is_changed(kind.value_type)
     if pa.types.is_struct(kind):
@@ -178,7 +190,10 @@ def _faithful(encoder: FieldEncoder, array: pa.Array, numbers: Sequence[int]) ->
     if pa.types.is_time(kind):
         return _times_of_day(encoder, array, nulls, numbers)
     items = _values(array)
-    assert items is not None
+    if items is None:
+        raise ColumnError(
+            f"column {encoder.column.name} is of Arrow's type {kind}, of whose values Python would change some: cast it"
+        )
     if items.dtype.kind == "f":
         return pa.array(objects(items), pa.float64(), mask=nulls)
     _check_nat(encoder.column, array, items, nulls, numbers)
@@ -254,6 +269,14 @@ def _buffer(array: pa.Array, dtype: np.dtype[Any]) -> Array:
     return np.frombuffer(array.buffers()[1], dtype, len(array), array.offset * dtype.itemsize)
 
 
+def _is_utf8(array: pa.Array) -> bool:
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
 def _texts(column: Column, array: pa.Array, nulls: Array | None) -> Variable | None:
     """Text or bytes as they lie there; None if they have to be looked at one by one."""
     kind = array.type
@@ -261,7 +284,7 @@ def _texts(column: Column, array: pa.Array, nulls: Array | None) -> Variable | N
     is_binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
     if not ((is_text and column.oid in TEXTS) or (is_binary and column.oid == BYTEA)):
         return None
-    if column.labels is not None and not set(column.labels).issuperset(pc.unique(array).drop_null().to_pylist()):
+    if column.labels is not None and not pc.all(pc.is_in(array.drop_null(), pa.array(column.labels, kind))).as_py():
         return None
     wide = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
     offsets = np.frombuffer(array.buffers()[1], "i8" if wide else "i4")[array.offset : array.offset + len(array) + 1]
@@ -269,7 +292,7 @@ def _texts(column: Column, array: pa.Array, nulls: Array | None) -> Variable | N
     lengths = np.diff(offsets).astype(np.int64)
     if nulls is not None and lengths[nulls].any():  # bytes that belong to nobody
         return None
-    if is_text and (data == 0).any():
+    if is_text and ((data == 0).any() or not _is_utf8(array)):
         return None
     if column.length is not None and lengths.max(initial=0) > column.length < pc.max(pc.utf8_length(array)).as_py():
         return None

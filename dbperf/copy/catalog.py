@@ -149,6 +149,10 @@ class Column(NamedTuple):
         return self.name, self.oid, self.precision, self.scale, self.element, self.unit, self.length
 
 
+#: Tables that are known of one connection at the most: who fills temporary ones has a new OID each time.
+_KEPT = 100
+
+
 class Known:
     """What the catalogue said of tables, by connection and OID."""
 
@@ -162,8 +166,12 @@ class Known:
 
     def keep(self, conn: AnyConnection, version: tuple[int, list[str]] | None, columns: list[Column]) -> None:
         """*columns*, read after *version*."""
-        if version is not None:
-            self._tables.setdefault(conn, {})[version[0]] = version[1], columns
+        if version is None:
+            return
+        tables = self._tables.setdefault(conn, {})
+        if len(tables) >= _KEPT:
+            del tables[next(iter(tables))]
+        tables[version[0]] = version[1], columns
 
 
 KNOWN = Known()

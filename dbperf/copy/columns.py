@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from array import array
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,8 +20,8 @@ BLOCK_ROWS = 8192
 #: In what polars and pyarrow call a type that has nanoseconds.
 _FINER = re.compile(r"\bns\b|\bTime\b")
 
-#: In what pandas, polars and pyarrow call a type that has floats of 32 bits, and one that has others beside.
-_SINGLE, _DOUBLE = re.compile(r"\b(Float32|float)\b"), re.compile(r"Float64|double")
+#: In what pandas, polars and pyarrow call a type that has floats of 32 bits or 16, and one that has others beside.
+_SHORT, _DOUBLE = re.compile(r"\b(Float16|Float32|halffloat|float)\b"), re.compile(r"Float64|double")
 
 
 class Columns:
@@ -69,7 +71,7 @@ def names_of(columns: Any) -> list[str]:
     if isinstance(columns, Mapping):
         return list(columns)
     for names in ("column_names", "columns"):  # of pyarrow; of pandas and polars
-        if hasattr(columns, names):
+        if hasattr(type(columns), names):  # a frame of pandas has its columns as attributes, too
             return list(getattr(columns, names))
     raise ColumnError(f"{type(columns).__name__} has no columns by name: pass a mapping or a frame")
 
@@ -96,15 +98,23 @@ def _plain(column: Column, values: Any) -> Any:
         if values.ndim == 0:
             raise _no_column(column, values)
         return values
+    if isinstance(values, array):
+        return np.asarray(values)
     if isinstance(values, Sequence):
-        return values
+        return list(values) if isinstance(values, deque) else values
     dtype = getattr(values, "dtype", getattr(values, "type", None))
     if hasattr(values, "isna"):
         return _of_pandas(column, values, dtype)
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
         if _FINER.search(str(dtype)):
             raise _drops_nanoseconds(column)
-        return _of_type(values.to_pylist() if hasattr(values, "to_pylist") else values.to_list(), dtype)
+        try:
+            listed = values.to_pylist() if hasattr(values, "to_pylist") else values.to_list()
+        except (ValueError, ArithmeticError) as error:
+            raise ColumnError(
+                f"column {column.name} has what Python has not ({error}): pass the frame to copy_arrow"
+            ) from None
+        return _of_type(listed, dtype)
     return _plain(column, np.asanyarray(values))
 
 
@@ -124,21 +134,23 @@ def _drops_nanoseconds(column: Column) -> ColumnError:
 
 
 def _of_type(values: list[Any], dtype: Any) -> Any:
-    """Python *values*; floats that had 32 bits have them again, within lists their shortest decimals."""
-    if not _SINGLE.search(str(dtype)) or _DOUBLE.search(str(dtype)):
+    """Python *values*; short floats have their 32 or 16 bits again, within lists their shortest decimals."""
+    found = _SHORT.search(str(dtype))
+    if not found or _DOUBLE.search(str(dtype)):
         return values
+    short = np.float16 if found[0] in ("Float16", "halffloat") else np.float32
     if any(isinstance(value, (list, dict)) for value in values):
-        return [_shortest(value) for value in values]
+        return [_shortest(value, short) for value in values]
     nulls = [value is None for value in values]
-    return np.ma.MaskedArray(np.array([0 if value is None else value for value in values], "f4"), nulls)
+    return np.ma.MaskedArray(np.array([0 if value is None else value for value in values], short), nulls)
 
 
-def _shortest(value: Any) -> Any:
+def _shortest(value: Any, short: type[np.floating[Any]]) -> Any:
     if isinstance(value, list):
-        return [_shortest(each) for each in value]
+        return [_shortest(each, short) for each in value]
     if isinstance(value, dict):
-        return {name: _shortest(each) for name, each in value.items()}
-    return float(str(np.float32(value))) if isinstance(value, float) else value
+        return {name: _shortest(each, short) for name, each in value.items()}
+    return float(str(short(value))) if isinstance(value, float) else value
 
 
 def _no_column(column: Column, values: Any) -> ColumnError:

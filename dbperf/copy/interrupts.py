@@ -1,13 +1,17 @@
-"""Steps that nobody breaks off, not even with Ctrl-C."""
+"""Steps that nobody breaks off, not even with Ctrl-C, and what is left of those that were."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+from psycopg.pq import TransactionStatus
+
+from dbperf.migrations.session import AnyConnection
 
 
 @contextmanager
@@ -30,6 +34,29 @@ def uninterrupted() -> Iterator[None]:
             signal.signal(number, handler)
         for number, frame in came.items():
             held[number](number, frame)
+
+
+@contextmanager
+def nothing_half_open(conns: Sequence[AnyConnection]) -> Iterator[None]:
+    """End connections that Ctrl-C or a cancelled task leaves within a COPY, or in a transaction of psycopg's alone.
+
+    The one would keep its locks, and the other refuse every transaction.
+    """
+    before = [_depth(conn) for conn in conns]
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        for conn, depth in zip(conns, before, strict=True):
+            if conn.info.transaction_status == TransactionStatus.ACTIVE or _depth(conn) != depth:
+                conn.pgconn.finish()
+        raise
+
+
+def _depth(conn: AnyConnection) -> int:
+    """Of transactions within each other, as psycopg counts them."""
+    return int(getattr(conn, "_num_transactions", 0))
 
 
 def _handlers() -> dict[int, Callable[[int, FrameType | None], Any]]:

@@ -35,9 +35,12 @@ def utc(value: Any) -> dt.datetime | None:
     return dt.datetime(value.year, value.month, value.day) if isinstance(value, dt.date) else None
 
 
-def hours_of(values: Iterable[Any]) -> set[dt.datetime]:
-    """The hours, naive UTC, in which dates and times are."""
-    return {at.replace(minute=0, second=0, microsecond=0) for at in map(utc, values) if at is not None}
+def hours_of(values: Iterable[Any], *, are_rounded: bool = False) -> set[dt.datetime]:
+    """The hours, naive UTC, in which dates and times are, or may be once they *are_rounded*: to a second at most."""
+    moments = [at for at in map(utc, values) if at is not None]
+    if are_rounded:
+        moments += [at + _SECOND for at in moments if at < dt.datetime.max - _SECOND]
+    return {at.replace(minute=0, second=0, microsecond=0) for at in moments}
 
 
 class Touched:

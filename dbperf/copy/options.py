@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, TypedDict, get_args
+from inspect import iscoroutinefunction
+from typing import Any, Literal, TypedDict, cast, get_args
 
 from dbperf.errors import UsageError
 
@@ -197,6 +198,20 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "commit": get_args(Commit),
 }
 
+#: Of what type an option is, and how that is called.
+_KINDS: dict[str, tuple[type, str]] = {
+    "batch_id": (str, "a text"),
+    "content_hash": (str, "a text"),
+    "newer": (str, "the name of a column"),
+    "max_errors": (int, "a number"),
+    "parallel": (int, "a number"),
+    "scale": (Mapping, "a mapping from columns to numbers"),
+    "key": (Collection, "a list of columns"),
+    "update": (Collection, "a list of columns"),
+    "round": (Collection, "a list of columns"),
+    "progress": (Callable, "a function"),  # type: ignore[dict-item]
+}
+
 #: Options that say nothing without "update", or without a conflict that is no error.
 _NEED_UPDATE, _NEED_CONFLICT = ("update", "newer"), ("key", "on_deleted")
 
@@ -212,27 +227,33 @@ def settings_of(options: Options) -> Settings:
     """
     if unknown := set(options) - set(Options.__annotations__):
         raise TypeError(f"unexpected keyword argument {min(unknown)!r}: there are {', '.join(Options.__annotations__)}")
-    given: Mapping[str, Any] = options
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    options = cast(Options, given)
+    for name, (kind, called) in _KINDS.items():
+        if name in given and (not isinstance(given[name], kind) or (kind is int and isinstance(given[name], bool))):
+            raise UsageError(f"{name} is {given[name]!r}, and is to be {called}")
+    if iscoroutinefunction(given.get("progress")):
+        raise UsageError("progress is called and not awaited: pass an ordinary function")
     for name, choices in _CHOICES.items():
         if given.get(name, choices[0]) not in choices:
             raise UsageError(f"{name} is {given[name]!r}, and can be {', '.join(map(repr, choices))}")
     on_conflict = options.get("on_conflict", "error")
     useless = _NEED_UPDATE * (on_conflict != "update") + _NEED_CONFLICT * (on_conflict == "error")
-    if meant := [name for name in useless if given.get(name) is not None]:
+    if meant := [name for name in useless if name in given]:
         raise UsageError(f"{meant[0]} says nothing with on_conflict={on_conflict!r}")
     for name in ("key", "update", "round"):
         if isinstance(given.get(name), str):
             raise UsageError(f"{name} is a list of columns: pass [{given[name]!r}]")
     quarantines = options.get("on_error", "stop") == "quarantine"
-    if options.get("max_errors") is not None and not quarantines:
+    if "max_errors" in given and not quarantines:
         raise UsageError("max_errors says nothing with on_error='stop'")
     if options.get("max_errors", 0) < 0:
         raise UsageError("max_errors cannot be negative")
     if options.get("on_deleted") == "revive" and (on_conflict != "update" or quarantines or options.get("newer")):
         raise UsageError("on_deleted='revive' needs on_conflict='update', without newer and without quarantine")
-    if not isinstance(options.get("batch_id", "x"), str | None) or options.get("batch_id") == "":
-        raise UsageError("batch_id is a text, and not empty")
-    if options.get("content_hash") is not None and options.get("batch_id") is None:
+    if options.get("batch_id") == "":
+        raise UsageError("batch_id is empty: give the batch a name, or leave it out")
+    if "content_hash" in given and "batch_id" not in given:
         raise UsageError("content_hash says nothing without batch_id")
     _check_parallel(options)
     return Settings(

@@ -17,8 +17,9 @@ from dbperf.copy.batch import Batch
 from dbperf.copy.blocks import BlockEncoder, Part
 from dbperf.copy.catalog import Column
 from dbperf.copy.feed import feed, finish
-from dbperf.copy.iterate import take
-from dbperf.copy.ledger import END, HAS_ONE, SPLIT
+from dbperf.copy.interrupts import nothing_half_open
+from dbperf.copy.iterate import run, take
+from dbperf.copy.ledger import END_PIECES, HAS_ONE, SPLIT
 from dbperf.copy.lookup import ask, rows_of
 from dbperf.copy.options import CopyResult, Settings, total
 from dbperf.copy.progress import Meter
@@ -32,7 +33,10 @@ Encoders = Callable[[psycopg.Connection[Any]], BlockEncoder]
 _PIECE_ROWS = 16_384
 
 # First in each transaction of a batch that ends together: what could make a COMMIT fail after another one.
-_STEADY = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 0"
+_STEADY = (
+    "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+)
 
 # Two such batches could wait for each other by way of their clients, which no server sees: for rows of one table, or of
 # one that triggers of both change.
@@ -76,22 +80,26 @@ class Parallel:
                 with _taking.setdefault(self._pool, threading.Lock()):
                     for _ in range(self._settings.parallel):
                         self._conns.append(stack.enter_context(self._pool.connection()))
-                stored = self._begin()
-                if stored is not None and self._settings.content_hash is not None:
-                    return stored
-                self._is_stored = stored is not None
-                deal = self._deal(parts, self._router())
-                write = self._write_each if self._settings.commit == "each" else self._write_together
-                result = total(write(deal), self._meter.seconds)
-                if stored is not None and not (result.duplicate_batch and result.rows == stored.rows):
-                    raise self._other()
-                return result
+                stack.enter_context(nothing_half_open(self._conns))
+                return self._write(parts)
         except psycopg.Error as error:
             if self._conns:
                 error = rights_error(error, self._settings, self._target, self._conns[0])
             raise own_error(error) from None
         finally:
             self._meter.close()
+
+    def _write(self, parts: Iterator[Part] | Iterator[Part]) -> CopyResult:
+        stored = self._begin()
+        if stored is not None and self._settings.content_hash is not None:
+            return stored
+        self._is_stored = stored is not None
+        deal = self._deal(parts, self._router())
+        write = self._write_each if self._settings.commit == "each" else self._write_together
+        result = total(write(deal), self._meter.seconds)
+        if stored is not None and not (result.duplicate_batch and result.rows == stored.rows):
+            raise self._other()
+        return result
 
     # -- the ledger ----------------------------------------------------------------------
 
@@ -123,7 +131,7 @@ class Parallel:
         asked, whole = self._settings, total(results)
         if asked.batch_id is not None:
             counts = whole.inserted, whole.updated, whole.ignored, whole.quarantined
-            ask(self._conns[0], END, asked.batch_id, asked.content_hash or self._split, *counts)
+            ask(self._conns[0], END_PIECES, asked.batch_id, asked.content_hash or self._split, *counts)
 
     def _piece(self, conn: psycopg.Connection[Any], number: int) -> str:
         """The name, after the batch's, of a connection's piece, from 1; together, each has one."""
@@ -140,9 +148,11 @@ class Parallel:
         with ExitStack() as stack:
             for conn in self._conns:
                 stack.enter_context(conn.transaction(force_rollback=self._is_stored))
-                conn.execute(_STEADY)
+                for statement in _STEADY:
+                    conn.execute(statement)
             ask(self._conns[0], _ALONE)
             watch = stack.enter_context(Watch([_pid(conn) for conn in self._conns], self._conns[0]))
+            run(watch.begin)
             results = feed(self._conns, self._write_part, deal, watch.look)
             self._check_bad_rows(results)
             self._end(results)

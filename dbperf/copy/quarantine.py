@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json, Jsonb
 
 from dbperf.copy.reasons import show
 from dbperf.errors import BadRowsError, RowError, sentence
@@ -65,9 +66,12 @@ class Quarantine:
                 f"the batch has more bad rows than max_errors allows, the last one {reason}; nothing of it was stored: "
                 "mend the rows, or raise max_errors"
             )
-        data = Jsonb(readable(row, self.encoding))
+        try:
+            data = readable(row, self.encoding)
+        except RecursionError:
+            data = _printable(show(row), self.encoding)
         reason = _printable(reason, self.encoding)
-        self.rows.append((self.target, self.batch_id, number, sqlstate, reason, column, data))
+        self.rows.append((self.target, self.batch_id, number, sqlstate, reason, column, Jsonb(data)))
 
 
 def encoding_of(conn: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> str:
@@ -77,8 +81,10 @@ def encoding_of(conn: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) ->
 
 def readable(value: Any, encoding: str) -> Any:
     """*value* as JSON has it; what JSON has not, as text."""
-    if type(value).__module__ == "numpy" and value.dtype.kind in "biufSU":
-        value = value.item()
+    if type(value).__module__ == "numpy" and value.dtype.kind in "biufSUO":
+        value = value.tolist()
+    if isinstance(value, (Json, Jsonb)):
+        value = json.loads((value.dumps or json.dumps)(value.obj))
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):

@@ -12,7 +12,7 @@ def show(value: Any) -> str:
     """*value* for a message, cut to a readable length."""
     try:
         text = repr(value)
-    except ValueError:  # Python writes no integer of more than 4,300 digits
+    except Exception:  # Python writes no integer of more than 4,300 digits, and others' code is others'
         text = f"{type(value).__name__} that is too long to show"
     return text if len(text) <= 80 else text[:77] + "..."
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 from zlib import crc32
 
+import psycopg
 from psycopg.abc import AdaptContext
 
 from dbperf.copy.blocks import Part
@@ -16,7 +17,7 @@ from dbperf.copy.oids import BOOLEAN, BYTEA, DATE, INTEGERS, TEXTS, TIMES
 from dbperf.copy.onlooker import Onlooker
 from dbperf.copy.options import Policy, Settings
 from dbperf.copy.values import Encoded, ValueEncoder
-from dbperf.errors import LockedError, RowError, UsageError
+from dbperf.errors import LockedError, RowError, UsageError, sentence
 from dbperf.migrations.session import AnyConnection
 
 #: The columns of a key, by default the primary key's, in order, and whether only the same characters are equal there.
@@ -132,6 +133,20 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         self._onlooker.close()
+
+    def begin(self) -> None:
+        """Connect; blocks.
+
+        Raises:
+            UsageError: there is no connection left for it.
+        """
+        try:
+            self._onlooker.connect()
+        except psycopg.OperationalError as error:
+            raise UsageError(
+                "connections that commit together need one more beside them, to see whether they wait for each other: "
+                f"make room for it, or pass commit='each' ({sentence(error)})"
+            ) from None
 
     def look(self) -> None:
         """Look once; blocks.

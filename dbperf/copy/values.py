@@ -27,7 +27,8 @@ from dbperf.errors import ColumnError, RowError
 
 #: What an encoder raises for a value that it cannot encode.
 ENCODING_ERRORS = (
-    ArithmeticError, AttributeError, BufferError, LookupError, TypeError, ValueError, struct.error, psycopg.DataError,
+    ArithmeticError, AttributeError, BufferError, LookupError, RecursionError, TypeError, ValueError, struct.error,
+    psycopg.DataError,
 )  # fmt: skip
 
 #: The bytes of a value; None for NULL.

@@ -114,6 +114,8 @@ class FieldEncoder:
         Raises:
             RowError: a value does not fit.
         """
+        if block.ndim > 1:
+            return self.sequence(objects(block), numbers)  # what is missing within is NULL there alone
         kind, oid = block.dtype.kind, self.column.oid
         if kind in "Mm" or (kind == "f" and self.policy.nan_is_null):
             missing = np.isnat(block) if kind in "Mm" else np.isnan(block)
@@ -126,7 +128,7 @@ class FieldEncoder:
         encode, sent = ENCODERS.get((oid, kind), (None, ""))
         if kind == "m" and oid == INTERVAL:
             self._check_spans(numbers, block, nulls)
-        if encode is None or block.ndim > 1:
+        if encode is None:
             return self._one_by_one(objects(block), numbers, nulls)
         items, changed = encode(block)
         if self._scale is not None and kind == "f":
@@ -173,11 +175,14 @@ class FieldEncoder:
         with np.errstate(over="ignore", invalid="ignore"):
             kept = np.round(items, scale)
         lossy = (kept != items) & np.isfinite(kept) & np.isfinite(items)
-        if self.column.name in self.policy.round:
+        rounds = self.column.name in self.policy.round
+        if rounds:
             items = items.copy()
-            for place in np.flatnonzero(lossy):
-                items[place] = round(float(items[place]), scale)
-            lossy[:] = False
+        for place in np.flatnonzero(lossy):  # NumPy's own rounding is another one, and not exact
+            rounded = round(float(items[place]), scale)
+            lossy[place] = not rounds and rounded != items[place]
+            if rounds:
+                items[place] = rounded
         return items, lossy
 
     def _check_unit(self, numbers: Sequence[int], block: Array, items: Array, nulls: Array | None) -> None:

@@ -16,6 +16,7 @@ from psycopg_pool import ConnectionPool
 from dbperf.copy.batch import Batch
 from dbperf.copy.catalog import TableName, choose_columns
 from dbperf.copy.encoders import encoder_for
+from dbperf.copy.interrupts import nothing_half_open
 from dbperf.copy.iterate import take
 from dbperf.copy.lookup import catalog_of
 from dbperf.copy.options import CopyResult, Options, Settings, settings_of
@@ -47,7 +48,7 @@ def copy_rows(
             rows are committed when this returns.
         table: a name as in SQL, or ``(schema, name)`` taken literally.
         rows: an iterable of sequences, or of mappings that all have the same keys. It is consumed in pieces of 1,280
-            rows, or some 4 MiB of texts, and never held as a whole.
+            rows, or some 4 MiB of texts, and never held as a whole: a row must not change once it was given.
         columns: names for the values, or the keys to take from each mapping. By default the first
             mapping's keys, or for sequences every column that is not generated.
         **options: what becomes of conflicts, bad rows and repeated batches, and how values are fitted: see
@@ -190,7 +191,8 @@ def _connection(
     conn: psycopg.Connection[Any] | ConnectionPool[Any],
 ) -> Iterator[psycopg.Connection[Any]]:
     if isinstance(conn, psycopg.Connection):
-        yield conn
+        with nothing_half_open([conn]):
+            yield conn
     else:
-        with conn.connection() as borrowed:
+        with conn.connection() as borrowed, nothing_half_open([borrowed]):
             yield borrowed

@@ -31,10 +31,10 @@ BEGIN
         '%s DO UPDATE SET %s WHERE CASE WHEN %s THEN %s WHEN %s THEN %s ELSE false END', v_target,
         (SELECT pg_catalog.string_agg(pg_catalog.format('%1$I = excluded.%1$I', u.name), ', ' ORDER BY u.place) FROM pg_catalog.unnest(v_updates) WITH ORDINALITY AS u (name, place)),
         CASE WHEN dbperf.is_hot(settling_conflict.relation) THEN 't.deleted_at IS NOT NULL' ELSE 'false' END,
-        CASE settling_conflict.on_deleted WHEN 'keep' THEN 'false' ELSE pg_catalog.format('dbperf.refuse_deleted_key(%L::pg_catalog.regclass)', settling_conflict.relation) END,
+        CASE settling_conflict.on_deleted WHEN 'keep' THEN 'false' ELSE pg_catalog.format('dbperf.refuse_deleted_key(%L::pg_catalog.regclass)', dbperf.target_name(settling_conflict.relation)) END,
         CASE WHEN settling_conflict.newer IS NULL THEN 'true' ELSE pg_catalog.format('(t.%1$I IS NULL AND excluded.%1$I IS NOT NULL OR excluded.%1$I > t.%1$I)', settling_conflict.newer) END,
         CASE WHEN settling_conflict.counter IS NULL THEN pg_catalog.format('pg_catalog.set_config(''dbperf.met'', %s, true) IS NOT NULL', dbperf.settling_key(v_key, v_updates))
-             ELSE pg_catalog.format('pg_catalog.nextval(%L::pg_catalog.regclass) > 0', settling_conflict.counter) END
+             ELSE pg_catalog.format('pg_catalog.nextval(%L::pg_catalog.regclass) > 0', dbperf.target_name(settling_conflict.counter)) END
     );
 END
 $$;

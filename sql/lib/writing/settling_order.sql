@@ -12,10 +12,14 @@ BEGIN
         RETURN 'dbperf_row';
     END IF;
     SELECT pg_catalog.string_agg(DISTINCT pg_catalog.quote_ident(a.attname), ', ') INTO v_missing
-    FROM pg_catalog.pg_depend AS d
-    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-    WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = settling_order.index
-      AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = settling_order.relation AND d.refobjsubid > 0
+    FROM pg_catalog.pg_index AS i
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum > 0
+    WHERE i.indexrelid = settling_order.index
+      AND (a.attname = ANY (dbperf.index_columns(i.indexrelid)) OR i.indpred IS NOT NULL AND EXISTS (
+          SELECT FROM pg_catalog.pg_depend AS d
+          WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = i.indexrelid
+            AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum
+      ))
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute AS s WHERE s.attrelid = settling_order.staging AND s.attname = a.attname AND s.attnum > 0);
     IF v_missing IS NOT NULL THEN
         RAISE EXCEPTION 'the batch lacks columns that tell rows of % apart: %', settling_order.relation, v_missing
@@ -24,7 +28,7 @@ BEGIN
                   HINT = 'Fill them with what the rows shall have there, such as NULL for deleted_at, or name the key of another unique index.';
     END IF;
 
-    SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY u.place),
+    SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname) || CASE WHEN u.own NOT IN (0, a.attcollation) THEN ' COLLATE ' || u.own::regcollation ELSE '' END, ', ' ORDER BY u.place),
            nullif(pg_catalog.concat_ws(' OR ',
                CASE WHEN NOT i.indnullsnotdistinct AND NOT pg_catalog.bool_and(a.attnotnull)
                     THEN pg_catalog.format('pg_catalog.num_nulls(%s) > 0', pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ')) END,
@@ -32,7 +36,7 @@ BEGIN
            ), '')
     INTO v_columns, v_apart
     FROM pg_catalog.pg_index AS i
-    CROSS JOIN pg_catalog.unnest(i.indkey::smallint[]) WITH ORDINALITY AS u (attnum, place)
+    CROSS JOIN ROWS FROM (pg_catalog.unnest(i.indkey::smallint[]), pg_catalog.unnest(i.indcollation::oid[])) WITH ORDINALITY AS u (attnum, own, place)
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = u.attnum
     WHERE i.indexrelid = settling_order.index AND u.place <= i.indnkeyatts
     GROUP BY i.indexrelid, i.indnullsnotdistinct, i.indpred, i.indrelid;

@@ -6,9 +6,10 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    v_target CONSTANT text := dbperf.target_name(settling_statement.relation); -- it runs under another search_path
     v_columns text;
     v_is_identity boolean;
-    v_met CONSTANT text := CASE WHEN settling_statement.index IS NOT NULL THEN pg_catalog.format('EXISTS (SELECT FROM %s AS m WHERE m.deleted_at IS NOT NULL AND %s)', settling_statement.relation, dbperf.unique_match(settling_statement.index, 'm', 's')) END;
+    v_met CONSTANT text := CASE WHEN settling_statement.index IS NOT NULL THEN pg_catalog.format('EXISTS (SELECT FROM %s AS m WHERE m.deleted_at IS NOT NULL AND %s)', v_target, dbperf.unique_match(settling_statement.index, 'm', 's')) END;
     v_statement text;
 BEGIN
     SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY s.attnum), pg_catalog.bool_or(a.attidentity <> '')
@@ -18,12 +19,12 @@ BEGIN
     WHERE s.attrelid = settling_statement.staging AND s.attnum > 0 AND NOT s.attisdropped;
     -- One pass in the order of the key, so that writers wait for each other in that order only.
     v_statement := pg_catalog.format(
-        'INSERT INTO %1$s AS t (%2$s)%3$s SELECT %2$s FROM (%4$s) AS s WHERE %5$s ORDER BY %6$s %7$s', settling_statement.relation, v_columns,
+        'INSERT INTO %1$s AS t (%2$s)%3$s SELECT %2$s FROM (%4$s) AS s WHERE %5$s ORDER BY %6$s %7$s', v_target, v_columns,
         CASE WHEN v_is_identity THEN ' OVERRIDING SYSTEM VALUE' ELSE '' END, settling_statement.source,
         CASE WHEN v_met IS NULL OR NOT dbperf.has_soft_delete(settling_statement.relation) THEN 'true'
              WHEN settling_statement.on_deleted = 'keep' THEN 'NOT ' || v_met
              WHEN settling_statement.on_deleted = 'error' AND dbperf.is_hot(settling_statement.relation)
-                 THEN pg_catalog.format('CASE WHEN %s THEN dbperf.refuse_deleted_key(%L::pg_catalog.regclass) ELSE true END', v_met, settling_statement.relation)
+                 THEN pg_catalog.format('CASE WHEN %s THEN dbperf.refuse_deleted_key(%L::pg_catalog.regclass) ELSE true END', v_met, v_target)
              ELSE 'true' END,
         settling_statement.ordering, settling_statement.conflict
     );
