@@ -107,6 +107,8 @@ FINALIZED = """
 import signal, time
 from dbperf.cli import commands, main
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs in the background ignores it
+
 class Last:
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
