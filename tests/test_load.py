@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -41,6 +42,7 @@ def bars(tmp_path: Path) -> Path:
 
 
 LOAD = ["--table", "market_data", "--instrument", "ES"]
+LEFT_OUT = [word for name in BARS.split("\n", 1)[0].split(",") for word in ("--map", f"-={name}")]
 
 
 @pytest.mark.parametrize("kind", ["legacy_db", "trading_db"])
@@ -112,6 +114,8 @@ def test_a_bad_line_is_named_and_nothing_is_loaded(legacy_db: str, bars: Path, o
         (["--table", "market_data"], 64, "nothing fills column instrument_id of market_data"),
         (["--table", "market_data", "--instrument", "XX"], 64, "there is no instrument XX"),
         (["--table", "market_data", "--create-instrument"], 64, "needs --instrument"),
+        (["--table", "market_data", *LEFT_OUT], 64, "every field of the file is left out"),
+        ([*LOAD, *LEFT_OUT], 64, "every field of the file is left out"),
         ([*LOAD, "--map", "price"], 64, "is not COLUMN=FIELD"),
         ([*LOAD, "--map", "prize=close"], 64, "no column prize"),
         ([*LOAD, "--map", "price=shut"], 64, "no field shut"),
@@ -137,6 +141,24 @@ def test_a_symbol_of_two_instruments_is_refused(legacy_db: str, bars: Path) -> N
     assert row is not None
     done = run_dbperf("load", str(bars), "--table", "market_data", "--instrument", row[0], dsn=legacy_db, check=64)
     assert "belongs to 2 instruments (ids 7, 8)" in done.stderr
+
+
+def test_a_deleted_instrument_is_none(upgraded_db: str, bars: Path) -> None:
+    arguments = ["load", str(bars), "--table", "market_data", "--instrument", "OLD", "--round", "volume"]
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        listed = (
+            "INSERT INTO instruments (symbol, name, type, status, created_at, updated_at)"
+            " VALUES ('OLD', 'OLD', 'future', 'active', now(), now()) RETURNING id"
+        )
+        old = value(conn, listed)
+        batch = value(conn, "SELECT batch FROM dbperf.soft_delete('instruments', 'symbol = $$OLD$$', 'delisted')")
+        for more in ([], ["--create-instrument"]):
+            said = run_dbperf(*arguments, *more, dsn=upgraded_db, check=64).stderr
+            assert f"OLD (id {old}) is deleted: bring it back with dbperf soft-delete undelete {batch}, or" in said
+        new = value(conn, listed)
+        run_dbperf(*arguments, dsn=upgraded_db)
+        count = "SELECT count(*) FROM market_data WHERE instrument_id = %s"
+        assert (value(conn, count, old), value(conn, count, new)) == (0, 4)
 
 
 def test_files_that_are_none(legacy_db: str, tmp_path: Path) -> None:
@@ -368,6 +390,46 @@ def test_the_same_file_again_changes_nothing(upgraded_db: str, bars: Path) -> No
         assert value(conn, count) == loaded
         run_dbperf("load", str(bars), *LOAD, "--round", "volume", "--batch-id", "once more", dsn=upgraded_db)
         assert value(conn, count) == 2 * loaded - before
+
+
+@pytest.mark.parametrize("way", [[], ["--parallel", "2"]], ids=["one", "parallel"])
+def test_the_same_file_with_other_options_is_refused(upgraded_db: str, tmp_path: Path, way: list[str]) -> None:
+    file = tmp_path / "bars.csv"
+    file.write_text("at,close\n2026-01-01,1.5\n2026-01-02,2\n")
+    load = ["load", str(file), "--table", "bar", *way]
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE bar (at date, close numeric(6,2), instrument_id integer)")
+        run_dbperf(*load, dsn=upgraded_db)
+        for more in (["--round", "close"], ["--map", "-=at"]):
+            said = run_dbperf(*load, *more, dsn=upgraded_db, check=1).stderr
+            assert "dbperf: the file was loaded before with other options (--map or --round): delete those rows" in said
+        assert value(conn, "SELECT count(*) FROM bar") == 2
+        for symbol in ("ES", "ES", "NQ", "NQ"):  # one file of two instruments is two batches
+            run_dbperf(*load, "--instrument", symbol, "--create-instrument", dsn=upgraded_db)
+        assert value(conn, "SELECT count(*) FROM bar") == 6
+        conn.execute("TRUNCATE bar")
+        conn.execute(re.findall(r"\((DELETE .*)\),", said)[0].encode())
+        run_dbperf(*load, "--map", "-=at", dsn=upgraded_db)
+        assert value(conn, "SELECT count(*) FROM bar") == 2
+
+
+def test_a_batch_id_is_of_one_content_instrument_and_mapping(upgraded_db: str, bars: Path) -> None:
+    load = ["load", str(bars), "--table", "market_data", "--create-instrument", "--batch-id", "b", "--round", "volume"]
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        before = value(conn, "SELECT count(*) FROM market_data")
+        run_dbperf(*load, "--instrument", "A1", dsn=upgraded_db)
+        for more in (["A2"], ["A1", "--map", "-=open"], ["A1", "--round", "price"]):
+            said = run_dbperf(*load, "--instrument", *more, dsn=upgraded_db, check=1).stderr
+            assert "stored before with other content, --instrument, --map or --round: give this one another id" in said
+        assert value(conn, "SELECT count(*) FROM market_data") == before + 4
+
+
+def test_without_a_ledger_once_is_not_promised(legacy_db: str, upgraded_db: str, bars: Path) -> None:
+    again = "dbperf: the same file again would be stored again"
+    load = ["load", str(bars), *LOAD, "--round", "volume"]
+    assert again in run_dbperf(*load, dsn=legacy_db).stderr
+    assert again not in run_dbperf(*load, "--dry-run", dsn=legacy_db).stderr
+    assert again not in run_dbperf(*load, dsn=upgraded_db).stderr
 
 
 def test_the_same_table_by_another_name(upgraded_db: str, bars: Path) -> None:

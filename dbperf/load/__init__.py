@@ -42,9 +42,10 @@ def load(
 ) -> LoadResult:
     """Load a file in one transaction; with ``parallel`` in several that end together, a new instrument before them.
 
-    The file's content is the batch's name in ``dbperf.batch_ledger``, together with table, instrument and the mapping:
-    the same file again changes nothing. Times without an offset are UTC. Partitions that the rows need are made first,
-    on a connection of their own, and stay even if the file does not; not with ``dry_run``.
+    The file's content is the batch's name in ``dbperf.batch_ledger``, together with table and instrument: the same file
+    again changes nothing, and is refused if fields or rounding are others. Without a ledger it is stored again. Times
+    without an offset are UTC. Partitions that the rows need are made first, on a connection of their own, and stay even
+    if the file does not; not with ``dry_run``.
 
     Args:
         conn: a connection, in autocommit or in the caller's transaction.
@@ -55,6 +56,7 @@ def load(
     Raises:
         UsageError: file, table and options do not go together; nothing was begun.
         FileError: a line does not fit; it names file, line, column and value. Nothing was loaded.
+        BatchError: the batch was stored before, with other content, fields or rounding. Nothing was loaded.
         psycopg.Error: the server refused something that no line explains.
     """
     file = reader_of(source, options.format)
@@ -98,8 +100,8 @@ class _Loading:
 
     def run(self, conn: psycopg.Connection, progress: Progress) -> LoadResult:
         """Copy the rows; in the caller's transaction."""
-        constants, created = self._constants(conn)
-        return self._result(self._copied(conn, constants, self._writing(conn), progress), created)
+        constants, created, writing = self._begun(conn)
+        return self._result(self._copied(conn, constants, writing, progress), created, writing)
 
     def run_parallel(self, conn: psycopg.Connection, progress: Progress) -> LoadResult:
         """Copy the rows over several connections like *conn*, to which what it does has to be visible.
@@ -110,18 +112,18 @@ class _Loading:
         if conn.info.transaction_status != TransactionStatus.IDLE:
             raise UsageError("other connections do not see this one's transaction: end it, or leave parallel out")
         with conn.transaction():
-            constants, created = self._constants(conn)
-            writing = self._writing(conn)
+            constants, created, writing = self._begun(conn)
         count = writing["parallel"]
         with ConnectionPool(sibling(conn), min_size=count, max_size=count, open=True) as pool:
-            return self._result(self._copied(pool, constants, writing, progress), created)
+            return self._result(self._copied(pool, constants, writing, progress), created, writing)
 
-    def _constants(self, conn: psycopg.Connection) -> tuple[dict[str, int], bool]:
-        """Values that are the same in all rows, and whether the instrument was made for them."""
+    def _begun(self, conn: psycopg.Connection) -> tuple[dict[str, int], bool, CopyOptions]:
+        """Values that are the same in all rows, whether the instrument was made for them, and how to write."""
+        has_ledger = _has_ledger(conn)  # says first which rights are missing
         if not self._options.instrument:
-            return {}, False
+            return {}, False, self._writing(None, has_ledger=has_ledger)
         identity, created = instrument(conn, self._options)
-        return {"instrument_id": identity}, created
+        return {"instrument_id": identity}, created, self._writing(identity, has_ledger=has_ledger)
 
     def _copied(
         self, conn: _Writers, constants: dict[str, int], writing: CopyOptions, progress: Progress
@@ -136,9 +138,10 @@ class _Loading:
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise self._from_server(error) from None
 
-    def _result(self, copied: CopyResult, created: bool) -> LoadResult:
-        changed = {field.column: field.rounded for _, field in self._fields if field.column in self._options.rounded}
-        return LoadResult(copied, changed, self._options.instrument if created else None, self._options.dry_run)
+    def _result(self, copied: CopyResult, created: bool, writing: CopyOptions) -> LoadResult:
+        asked = self._options
+        changed = {field.column: field.rounded for _, field in self._fields if field.column in asked.rounded}
+        return LoadResult(copied, changed, asked.instrument if created else None, asked.dry_run, "batch_id" in writing)
 
     def _copy(self, conn: _Writers, constants: dict[str, int], writing: CopyOptions, progress: Progress) -> CopyResult:
         table, whole = self._options.table, None
@@ -151,22 +154,18 @@ class _Loading:
         names = [column.name for _, column in self._filled] + list(constants)
         return copy_rows(conn, table, self._rows(tuple(constants.values()), progress), names, **writing)
 
-    def _writing(self, conn: psycopg.Connection) -> CopyOptions:
-        """With the batch's name, where there is a ledger: what the file holds, and what is done with it."""
+    def _writing(self, identity: int | None, *, has_ledger: bool) -> CopyOptions:
+        """With the batch's name, where there is a ledger: which file goes where; its hash says what is made of it."""
         asked, given = self._options, self._options.writing.copy()
         if not asked.is_parallel:
             given.pop("parallel", None)
-        try:
-            if value(conn, "SELECT to_regclass('dbperf.batch_ledger')") is None:
-                return given
-        except psycopg.errors.InsufficientPrivilege as error:
-            needs = "USAGE ON SCHEMA dbperf; SELECT, INSERT, UPDATE ON dbperf.batch_ledger"
-            raise RightsError(f"{sentence(error)}: GRANT to role {conn.info.user} what it lacks of {needs}") from None
+        if not has_ledger:
+            return given
         content = self._file.source.digest()
         fields = sorted((column.name, self._file.header[position]) for position, column in self._filled)
-        how = repr((self._filled[0][1].table, asked.instrument, fields, sorted(asked.rounded)))
-        batch_id = f"file {content} {hashlib.sha256(how.encode()).hexdigest()[:16]}"
-        return {"batch_id": batch_id, "content_hash": content, **given}
+        target = _digest(self._filled[0][1].table, identity)
+        how = _digest(content, identity, fields, sorted(set(asked.rounded)))
+        return {"batch_id": f"file {content} {target[:16]}", "content_hash": how, **given}
 
     def _rows(self, tail: tuple[int, ...], progress: Progress) -> Iterator[tuple[Any, ...]]:
         for _, record in self._file.records(progress):
@@ -201,6 +200,23 @@ class _Loading:
                     if str(field.parse(given)) == key:
                         return self._file.error(self._file.record(number)[0], column, given, sentence(error))
         return error
+
+
+def _has_ledger(conn: psycopg.Connection) -> bool:
+    """Whether the database is migrated so far that it knows what was loaded.
+
+    Raises:
+        RightsError: the role may not even ask.
+    """
+    try:
+        return value(conn, "SELECT to_regclass('dbperf.batch_ledger')") is not None
+    except psycopg.errors.InsufficientPrivilege as error:
+        needs = "USAGE ON SCHEMA dbperf; SELECT, INSERT, UPDATE ON dbperf.batch_ledger"
+        raise RightsError(f"{sentence(error)}: GRANT to role {conn.info.user} what it lacks of {needs}") from None
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _readable(values: Iterator[Any], field: FieldParser) -> Iterator[Any]:

@@ -47,12 +47,13 @@ class Options:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What `load` did; *rounded* counts changed values by column."""
+    """What `load` did; *rounded* counts changed values by column, *recorded*: the same file again changes nothing."""
 
     copied: CopyResult
     rounded: dict[str, int]
     created_instrument: str | None
     dry_run: bool
+    recorded: bool
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -60,6 +61,7 @@ class LoadResult:
             "rounded": self.rounded,
             "created_instrument": self.created_instrument,
             "dry_run": self.dry_run,
+            "recorded": self.recorded,
         }
         return asdict(self.copied) | rest
 
