@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import json
 import random
@@ -546,6 +547,25 @@ def test_parallel(upgraded_db: str, tmp_path: Path, kind: str) -> None:
         for way in (["--parallel", "2"], []):
             assert "was loaded before" in run_dbperf("load", str(good), *options, *way, dsn=upgraded_db).stdout
         assert value(conn, f"SELECT count(*) {loaded}") == 30_000
+
+
+def test_the_past_gets_its_partitions_and_the_far_future_none(upgraded_db: str, tmp_path: Path) -> None:
+    file = tmp_path / "ticks.csv"
+    far = f"{dt.date.today().year + 2}-07-03"
+    file.write_text(f"timestamp,instrument_id\n1985-07-03,1\n{far},1\n{far},1\n")
+    load = ["load", str(file), "--table", "market_data"]
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        count = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'market_data'::regclass"
+        before = value(conn, count)
+        said = run_dbperf(*load, dsn=upgraded_db, check=1).stderr
+        assert f"line 3, column timestamp: '{far}': no partition of relation" in said
+        assert "as far ahead as max_ahead in dbperf.partition_policy; nothing was loaded" in said
+        assert value(conn, count) == before + 1
+        result = json.loads(run_dbperf("--json", *load, "--on-error", "quarantine", dsn=upgraded_db).stdout)
+        assert (result["inserted"], result["quarantined"]) == (1, 2)
+        conn.execute("UPDATE dbperf.partition_policy SET max_ahead = '4 years'")
+        assert json.loads(run_dbperf("--json", *load, "--batch-id", "b", dsn=upgraded_db).stdout)["inserted"] == 3
+        assert value(conn, count) == before + 2
 
 
 #: `dbperf.__main__`, after a word that tells when it begins: an interrupt of Python's own start is Python's.

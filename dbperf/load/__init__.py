@@ -44,8 +44,8 @@ def load(
 
     The file's content is the batch's name in ``dbperf.batch_ledger``, together with table and instrument: the same file
     again changes nothing, and is refused if fields or rounding are others. Without a ledger it is stored again. Times
-    without an offset are UTC. Partitions that the rows need are made first, on a connection of their own, and stay even
-    if the file does not; not with ``dry_run``.
+    without an offset are UTC. Partitions that the rows need, as far ahead as the policy allows, are made first, on a
+    connection of their own, and stay even if the file does not; not with ``dry_run``.
 
     Args:
         conn: a connection, in autocommit or in the caller's transaction.
@@ -80,6 +80,7 @@ class _Loading:
     ) -> None:
         self._file = file
         self._options = options
+        self._partitioned: str | None = None  # the column that partitions are chosen by, if the file fills it
         by_name = {column.name: column for column in columns}
         self._filled = [(position, by_name[name]) for position, name in targets]
         self._fields = [(position, self._parser(position, column)) for position, column in self._filled]
@@ -91,10 +92,11 @@ class _Loading:
         return self._file.parser(position, column, rounds=column.name in self._options.rounded)
 
     def make_partitions(self, conn: psycopg.Connection) -> None:
-        """Let every row of the file find its partition; reads the times once more than the rest."""
+        """Let rows find their partitions, if the policy allows these; reads the times once more than the rest."""
         key = value(conn, PARTITION_COLUMN, self._options.table)
         for position, column in self._filled:
             if column.name == key:
+                self._partitioned = key
                 field = self._parser(position, column)
                 partitions.cover(conn, self._options.table, hours_of(_readable(self._file.field(position), field)))
 
@@ -187,9 +189,11 @@ class _Loading:
         key = re.search(r"\((\w+)\)=\((.*?)\)", error.diag.message_detail or "")
         if row:
             place, record = self._file.record(int(row[1]))
-            column = row[2] or error.diag.column_name
+            column, reason = row[2] or error.diag.column_name, sentence(error)
+            if self._partitioned and _finds_no_partition(error):
+                column, reason = self._partitioned, f"{reason}; {advice.NO_PARTITION}"
             given = next((record[position] for position, field in self._fields if field.column == column), None)
-            return self._file.error(place, column, given, sentence(error))
+            return self._file.error(place, column, given, reason)
         return self._at_key(key[1], key[2], error) if key else error
 
     def _at_key(self, column: str, key: str, error: psycopg.Error) -> Exception:
@@ -213,6 +217,12 @@ def _has_ledger(conn: psycopg.Connection) -> bool:
     except psycopg.errors.InsufficientPrivilege as error:
         needs = "USAGE ON SCHEMA dbperf; SELECT, INSERT, UPDATE ON dbperf.batch_ledger"
         raise RightsError(f"{sentence(error)}: GRANT to role {conn.info.user} what it lacks of {needs}") from None
+
+
+def _finds_no_partition(error: psycopg.Error) -> bool:
+    """A CHECK has a name, and a trigger that raises this names no table."""
+    diag = error.diag
+    return isinstance(error, psycopg.errors.CheckViolation) and bool(diag.table_name) and not diag.constraint_name
 
 
 def _digest(*parts: object) -> str:

@@ -29,6 +29,10 @@ _NAMES = (
 )
 
 
+#: After what the server says of a row without a partition.
+NO_PARTITION = "load makes those of the past, and as far ahead as max_ahead in dbperf.partition_policy"
+
+
 def of_value(reason: str, column: str | None, *, rounds: bool) -> str:
     """Why a value of *column* does not fit; *rounds*: ``--round`` knows its type."""
     advice = f"--round {column} rounds half-even" if rounds else "round it where the file is made"
