@@ -65,6 +65,14 @@ WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.granted
 ORDER BY 1 LIMIT 1
 """
 
+# Of these hours, those whose partition _MISSING makes.
+_UNMADE = """
+WITH bounds AS MATERIALIZED (SELECT b.lower, b.upper FROM dbperf.partition_bounds(%(table)s::regclass) AS b)
+SELECT u.at FROM unnest(%(times)s::timestamp[]) AS u (at)
+JOIN dbperf.partition_policy AS p ON p.relation = %(table)s::regclass AND u.at <= dbperf.utc_now() + p.max_ahead
+WHERE NOT EXISTS (SELECT FROM bounds AS b WHERE b.lower <= u.at AND u.at < b.upper)
+"""
+
 # Of these times, but those that the policy does not allow.
 _MISSING = """
 SELECT m.statement FROM dbperf.missing_partitions(%(table)s::regclass, ARRAY(
@@ -258,6 +266,15 @@ def cover(conn: psycopg.Connection, table: str, times: Iterable[datetime]) -> in
         for statement in statements:
             own.execute("CALL dbperf.run_online(%s)", [statement])
     return len(statements)
+
+
+def unmade(conn: psycopg.Connection, table: str, hours: Iterable[datetime]) -> set[datetime]:
+    """Of these *hours* (naive UTC) those whose partition of *table* `cover` would make."""
+    name = qualified(conn, table)
+    with conn.transaction(), conn.cursor(row_factory=tuple_row) as cursor:
+        if value(conn, "SELECT to_regclass('dbperf.partition_policy')") is None:
+            return set()
+        return {at for (at,) in cursor.execute(_UNMADE, {"table": name, "times": list(hours)})}
 
 
 def drain_default(conn: psycopg.Connection, table: str) -> int:

@@ -568,6 +568,50 @@ def test_the_past_gets_its_partitions_and_the_far_future_none(upgraded_db: str, 
         assert value(conn, count) == before + 2
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_dry_run_makes_no_partition_and_misses_none(upgraded_db: str, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / f"ticks.{kind}"
+
+    def write(*days: str, instrument: int = 1) -> None:
+        at = pa.array([dt.datetime.fromisoformat(day) for day in days], pa.timestamp("us"))
+        table = pa.table({"timestamp": at, "instrument_id": [1] * (len(days) - 1) + [instrument]})
+        write_csv(table, file) if kind == "csv" else write_table(table, file)
+
+    load = ["--json", "load", str(file), "--table", "market_data", "--dry-run"]
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        count = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'market_data'::regclass"
+        before = value(conn, count), rows_hash(conn, ["market_data"])
+        now, far = (f"{dt.date.today().year + years}-{dt.date.today():%m}-01" for years in (0, 2))
+        write("1985-07-03", now, "1985-08-31")
+        result = json.loads(run_dbperf(*load, dsn=upgraded_db).stdout)
+        assert (result["rows"], result["inserted"], result["only_read"]) == (3, 3, 2)
+        write("1985-07-03", now, "1985-08-31", far)
+        assert (
+            f"{'line 5' if kind == 'csv' else 'row 4'}, column timestamp: '{far}"
+            in run_dbperf(*load, dsn=upgraded_db, check=1).stderr
+        )
+        write("1985-07-03", now, instrument=999)
+        assert "column instrument_id: '999': " in run_dbperf(*load, dsn=upgraded_db, check=1).stderr
+        assert (value(conn, count), rows_hash(conn, ["market_data"])) == before
+
+
+@pytest.mark.parametrize("way", [[], ["--dry-run"], ["--parallel", "2"], ["--on-conflict", "ignore"]], ids=str)
+def test_what_is_checked_last_names_the_file(upgraded_db: str, tmp_path: Path, way: list[str]) -> None:
+    keys, checks = tmp_path / "keys.csv", tmp_path / "checks.csv"
+    keys.write_text("k,f\n1,1\n2,424242\n")
+    checks.write_text("k,f\n1,1\n-2,1\n")
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute(
+            "CREATE TABLE late (k integer PRIMARY KEY CHECK (k > 0),"
+            " f integer REFERENCES instruments DEFERRABLE INITIALLY DEFERRED)"
+        )
+        said = run_dbperf("load", str(keys), "--table", "late", *way, dsn=upgraded_db, check=1).stderr
+        assert f"{keys} line 3, column f: '424242': " in said
+        said = run_dbperf("load", str(checks), "--table", "late", *way, dsn=upgraded_db, check=1).stderr
+        assert f"dbperf: {checks}" in said
+        assert value(conn, "SELECT count(*) FROM late") == 0
+
+
 #: `dbperf.__main__`, after a word that tells when it begins: an interrupt of Python's own start is Python's.
 TELLING = """
 import os, sys

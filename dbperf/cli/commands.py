@@ -76,7 +76,7 @@ def legacy_create(context: Context, ticks: int, instruments: int, seed: int, sch
     "--batch-id", metavar="ID", help="Name in dbperf.batch_ledger, else made of the file: a new one loads it again."
 )
 @click.option("--parallel", metavar="N", type=click.IntRange(1), help="Write over N connections at once.  [1]")
-@click.option("--dry-run", is_flag=True, help="Read, check and count, then roll back.")
+@click.option("--dry-run", is_flag=True, help="Read, check and count, then roll back; makes no partition.")
 @pass_context
 def load_command(
     context: Context,
