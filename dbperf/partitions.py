@@ -65,6 +65,21 @@ WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.granted
 ORDER BY 1 LIMIT 1
 """
 
+# Of these hours, those whose partition _MISSING makes.
+_UNMADE = """
+WITH bounds AS MATERIALIZED (SELECT b.lower, b.upper FROM dbperf.partition_bounds(%(table)s::regclass) AS b)
+SELECT u.at FROM unnest(%(times)s::timestamp[]) AS u (at)
+JOIN dbperf.partition_policy AS p ON p.relation = %(table)s::regclass AND u.at <= dbperf.utc_now() + p.max_ahead
+WHERE NOT EXISTS (SELECT FROM bounds AS b WHERE b.lower <= u.at AND u.at < b.upper)
+"""
+
+# Of these times, but those that the policy does not allow.
+_MISSING = """
+SELECT m.statement FROM dbperf.missing_partitions(%(table)s::regclass, ARRAY(
+    SELECT u.at FROM unnest(%(times)s::timestamp[]) AS u (at)
+    JOIN dbperf.partition_policy AS p ON p.relation = %(table)s::regclass AND u.at <= dbperf.utc_now() + p.max_ahead
+)) AS m
+"""
 
 _NAME = """
 SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_catalog.pg_class AS c
@@ -235,9 +250,10 @@ def ensure_hours(conninfo: str, table: str, hours: Iterable[datetime]) -> dict[d
 
 
 def cover(conn: psycopg.Connection, table: str, times: Iterable[datetime]) -> int:
-    """Make the partitions of *table* that rows of these *times* need, however far from now: one for each interval.
+    """Make the partitions of *table* that rows of these *times* need: one for each interval.
 
-    For who loads history; a writer that meets an odd time calls `ensure`, which has bounds. On a connection of its own,
+    However long ago, for who loads history, but not further ahead than the policy's ``max_ahead``: a row of such a time
+    finds none. A writer that meets an odd time calls `ensure`, which has bounds both ways. On a connection of its own,
     as `ensure`; returns how many were missing. A table without a policy needs none.
     """
     moments = sorted({at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at for at in times})
@@ -245,12 +261,20 @@ def cover(conn: psycopg.Connection, table: str, times: Iterable[datetime]) -> in
     with psycopg.connect(sibling(conn), autocommit=True) as own, own_errors():
         if value(own, "SELECT to_regclass('dbperf.partition_policy')") is None:
             return 0
-        rows = own.execute("SELECT statement FROM dbperf.missing_partitions(%s, %s::timestamp[])", [name, moments])
-        statements = [row[0] for row in rows]
+        statements = [row[0] for row in own.execute(_MISSING, {"table": name, "times": moments})]
         own.execute("SET statement_timeout = 0")
         for statement in statements:
             own.execute("CALL dbperf.run_online(%s)", [statement])
     return len(statements)
+
+
+def unmade(conn: psycopg.Connection, table: str, hours: Iterable[datetime]) -> set[datetime]:
+    """Of these *hours* (naive UTC) those whose partition of *table* `cover` would make."""
+    name = qualified(conn, table)
+    with conn.transaction(), conn.cursor(row_factory=tuple_row) as cursor:
+        if value(conn, "SELECT to_regclass('dbperf.partition_policy')") is None:
+            return set()
+        return {at for (at,) in cursor.execute(_UNMADE, {"table": name, "times": list(hours)})}
 
 
 def drain_default(conn: psycopg.Connection, table: str) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -41,6 +43,7 @@ def bars(tmp_path: Path) -> Path:
 
 
 LOAD = ["--table", "market_data", "--instrument", "ES"]
+LEFT_OUT = [word for name in BARS.split("\n", 1)[0].split(",") for word in ("--map", f"-={name}")]
 
 
 @pytest.mark.parametrize("kind", ["legacy_db", "trading_db"])
@@ -112,6 +115,8 @@ def test_a_bad_line_is_named_and_nothing_is_loaded(legacy_db: str, bars: Path, o
         (["--table", "market_data"], 64, "nothing fills column instrument_id of market_data"),
         (["--table", "market_data", "--instrument", "XX"], 64, "there is no instrument XX"),
         (["--table", "market_data", "--create-instrument"], 64, "needs --instrument"),
+        (["--table", "market_data", *LEFT_OUT], 64, "every field of the file is left out"),
+        ([*LOAD, *LEFT_OUT], 64, "every field of the file is left out"),
         ([*LOAD, "--map", "price"], 64, "is not COLUMN=FIELD"),
         ([*LOAD, "--map", "prize=close"], 64, "no column prize"),
         ([*LOAD, "--map", "price=shut"], 64, "no field shut"),
@@ -137,6 +142,24 @@ def test_a_symbol_of_two_instruments_is_refused(legacy_db: str, bars: Path) -> N
     assert row is not None
     done = run_dbperf("load", str(bars), "--table", "market_data", "--instrument", row[0], dsn=legacy_db, check=64)
     assert "belongs to 2 instruments (ids 7, 8)" in done.stderr
+
+
+def test_a_deleted_instrument_is_none(upgraded_db: str, bars: Path) -> None:
+    arguments = ["load", str(bars), "--table", "market_data", "--instrument", "OLD", "--round", "volume"]
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        listed = (
+            "INSERT INTO instruments (symbol, name, type, status, created_at, updated_at)"
+            " VALUES ('OLD', 'OLD', 'future', 'active', now(), now()) RETURNING id"
+        )
+        old = value(conn, listed)
+        batch = value(conn, "SELECT batch FROM dbperf.soft_delete('instruments', 'symbol = $$OLD$$', 'delisted')")
+        for more in ([], ["--create-instrument"]):
+            said = run_dbperf(*arguments, *more, dsn=upgraded_db, check=64).stderr
+            assert f"OLD (id {old}) is deleted: bring it back with dbperf soft-delete undelete {batch}, or" in said
+        new = value(conn, listed)
+        run_dbperf(*arguments, dsn=upgraded_db)
+        count = "SELECT count(*) FROM market_data WHERE instrument_id = %s"
+        assert (value(conn, count, old), value(conn, count, new)) == (0, 4)
 
 
 def test_files_that_are_none(legacy_db: str, tmp_path: Path) -> None:
@@ -370,6 +393,46 @@ def test_the_same_file_again_changes_nothing(upgraded_db: str, bars: Path) -> No
         assert value(conn, count) == 2 * loaded - before
 
 
+@pytest.mark.parametrize("way", [[], ["--parallel", "2"]], ids=["one", "parallel"])
+def test_the_same_file_with_other_options_is_refused(upgraded_db: str, tmp_path: Path, way: list[str]) -> None:
+    file = tmp_path / "bars.csv"
+    file.write_text("at,close\n2026-01-01,1.5\n2026-01-02,2\n")
+    load = ["load", str(file), "--table", "bar", *way]
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE bar (at date, close numeric(6,2), instrument_id integer)")
+        run_dbperf(*load, dsn=upgraded_db)
+        for more in (["--round", "close"], ["--map", "-=at"]):
+            said = run_dbperf(*load, *more, dsn=upgraded_db, check=1).stderr
+            assert "dbperf: the file was loaded before with other options (--map or --round): delete those rows" in said
+        assert value(conn, "SELECT count(*) FROM bar") == 2
+        for symbol in ("ES", "ES", "NQ", "NQ"):  # one file of two instruments is two batches
+            run_dbperf(*load, "--instrument", symbol, "--create-instrument", dsn=upgraded_db)
+        assert value(conn, "SELECT count(*) FROM bar") == 6
+        conn.execute("TRUNCATE bar")
+        conn.execute(re.findall(r"\((DELETE .*)\),", said)[0].encode())
+        run_dbperf(*load, "--map", "-=at", dsn=upgraded_db)
+        assert value(conn, "SELECT count(*) FROM bar") == 2
+
+
+def test_a_batch_id_is_of_one_content_instrument_and_mapping(upgraded_db: str, bars: Path) -> None:
+    load = ["load", str(bars), "--table", "market_data", "--create-instrument", "--batch-id", "b", "--round", "volume"]
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        before = value(conn, "SELECT count(*) FROM market_data")
+        run_dbperf(*load, "--instrument", "A1", dsn=upgraded_db)
+        for more in (["A2"], ["A1", "--map", "-=open"], ["A1", "--round", "price"]):
+            said = run_dbperf(*load, "--instrument", *more, dsn=upgraded_db, check=1).stderr
+            assert "stored before with other content, --instrument, --map or --round: give this one another id" in said
+        assert value(conn, "SELECT count(*) FROM market_data") == before + 4
+
+
+def test_without_a_ledger_once_is_not_promised(legacy_db: str, upgraded_db: str, bars: Path) -> None:
+    again = "dbperf: the same file again would be stored again"
+    load = ["load", str(bars), *LOAD, "--round", "volume"]
+    assert again in run_dbperf(*load, dsn=legacy_db).stderr
+    assert again not in run_dbperf(*load, "--dry-run", dsn=legacy_db).stderr
+    assert again not in run_dbperf(*load, dsn=upgraded_db).stderr
+
+
 def test_the_same_table_by_another_name(upgraded_db: str, bars: Path) -> None:
     """And what a mapping says that goes without saying; another table of that name is another one."""
     with psycopg.connect(upgraded_db, autocommit=True) as conn:
@@ -484,6 +547,69 @@ def test_parallel(upgraded_db: str, tmp_path: Path, kind: str) -> None:
         for way in (["--parallel", "2"], []):
             assert "was loaded before" in run_dbperf("load", str(good), *options, *way, dsn=upgraded_db).stdout
         assert value(conn, f"SELECT count(*) {loaded}") == 30_000
+
+
+def test_the_past_gets_its_partitions_and_the_far_future_none(upgraded_db: str, tmp_path: Path) -> None:
+    file = tmp_path / "ticks.csv"
+    far = f"{dt.date.today().year + 2}-07-03"
+    file.write_text(f"timestamp,instrument_id\n1985-07-03,1\n{far},1\n{far},1\n")
+    load = ["load", str(file), "--table", "market_data"]
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        count = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'market_data'::regclass"
+        before = value(conn, count)
+        said = run_dbperf(*load, dsn=upgraded_db, check=1).stderr
+        assert f"line 3, column timestamp: '{far}': no partition of relation" in said
+        assert "as far ahead as max_ahead in dbperf.partition_policy; nothing was loaded" in said
+        assert value(conn, count) == before + 1
+        result = json.loads(run_dbperf("--json", *load, "--on-error", "quarantine", dsn=upgraded_db).stdout)
+        assert (result["inserted"], result["quarantined"]) == (1, 2)
+        conn.execute("UPDATE dbperf.partition_policy SET max_ahead = '4 years'")
+        assert json.loads(run_dbperf("--json", *load, "--batch-id", "b", dsn=upgraded_db).stdout)["inserted"] == 3
+        assert value(conn, count) == before + 2
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_dry_run_makes_no_partition_and_misses_none(upgraded_db: str, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / f"ticks.{kind}"
+
+    def write(*days: str, instrument: int = 1) -> None:
+        at = pa.array([dt.datetime.fromisoformat(day) for day in days], pa.timestamp("us"))
+        table = pa.table({"timestamp": at, "instrument_id": [1] * (len(days) - 1) + [instrument]})
+        write_csv(table, file) if kind == "csv" else write_table(table, file)
+
+    load = ["--json", "load", str(file), "--table", "market_data", "--dry-run"]
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        count = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'market_data'::regclass"
+        before = value(conn, count), rows_hash(conn, ["market_data"])
+        now, far = (f"{dt.date.today().year + years}-{dt.date.today():%m}-01" for years in (0, 2))
+        write("1985-07-03", now, "1985-08-31")
+        result = json.loads(run_dbperf(*load, dsn=upgraded_db).stdout)
+        assert (result["rows"], result["inserted"], result["only_read"]) == (3, 3, 2)
+        write("1985-07-03", now, "1985-08-31", far)
+        assert (
+            f"{'line 5' if kind == 'csv' else 'row 4'}, column timestamp: '{far}"
+            in run_dbperf(*load, dsn=upgraded_db, check=1).stderr
+        )
+        write("1985-07-03", now, instrument=999)
+        assert "column instrument_id: '999': " in run_dbperf(*load, dsn=upgraded_db, check=1).stderr
+        assert (value(conn, count), rows_hash(conn, ["market_data"])) == before
+
+
+@pytest.mark.parametrize("way", [[], ["--dry-run"], ["--parallel", "2"], ["--on-conflict", "ignore"]], ids=str)
+def test_what_is_checked_last_names_the_file(upgraded_db: str, tmp_path: Path, way: list[str]) -> None:
+    keys, checks = tmp_path / "keys.csv", tmp_path / "checks.csv"
+    keys.write_text("k,f\n1,1\n2,424242\n")
+    checks.write_text("k,f\n1,1\n-2,1\n")
+    with psycopg.connect(upgraded_db, autocommit=True) as conn:
+        conn.execute(
+            "CREATE TABLE late (k integer PRIMARY KEY CHECK (k > 0),"
+            " f integer REFERENCES instruments DEFERRABLE INITIALLY DEFERRED)"
+        )
+        said = run_dbperf("load", str(keys), "--table", "late", *way, dsn=upgraded_db, check=1).stderr
+        assert f"{keys} line 3, column f: '424242': " in said
+        said = run_dbperf("load", str(checks), "--table", "late", *way, dsn=upgraded_db, check=1).stderr
+        assert f"dbperf: {checks}" in said
+        assert value(conn, "SELECT count(*) FROM late") == 0
 
 
 #: `dbperf.__main__`, after a word that tells when it begins: an interrupt of Python's own start is Python's.

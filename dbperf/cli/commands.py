@@ -12,7 +12,7 @@ import psycopg
 
 from dbperf import legacy, load
 from dbperf.cli.backfill import backfill_group
-from dbperf.cli.context import Context, pass_context
+from dbperf.cli.context import Context, note, pass_context
 from dbperf.cli.integrity import integrity_group, soft_delete, verify
 from dbperf.cli.migrating import migrate, repair, rollback, status
 from dbperf.cli.partitions import partitions_group
@@ -76,7 +76,7 @@ def legacy_create(context: Context, ticks: int, instruments: int, seed: int, sch
     "--batch-id", metavar="ID", help="Name in dbperf.batch_ledger, else made of the file: a new one loads it again."
 )
 @click.option("--parallel", metavar="N", type=click.IntRange(1), help="Write over N connections at once.  [1]")
-@click.option("--dry-run", is_flag=True, help="Read, check and count, then roll back.")
+@click.option("--dry-run", is_flag=True, help="Read, check and count, then roll back; makes no partition.")
 @pass_context
 def load_command(
     context: Context,
@@ -91,7 +91,8 @@ def load_command(
     dry_run: bool,
     **writing: Any,
 ) -> None:
-    """Load FILE, or standard input if it is -: all of its rows, or none. The same file again changes nothing.
+    """Load FILE, or standard input if it is -: all of its rows, or none. The same file again changes nothing, once the
+    database is migrated.
 
     CSV with a header line, NDJSON (a JSON object a line) or Parquet; plain, or compressed with gzip or zstd.
     """
@@ -107,6 +108,8 @@ def load_command(
     ):
         result = load.load(conn, source, options, bar.update)
     context.show(result.as_dict(), result.in_words(source.label))
+    if not (result.recorded or result.dry_run):
+        note("the same file again would be stored again: after dbperf migrate, what is loaded is loaded once")
 
 
 @contextmanager

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import psycopg
@@ -18,11 +21,11 @@ from dbperf.copy.catalog import PARTITION_COLUMN, Column
 from dbperf.copy.conversions import Unreadable
 from dbperf.copy.moments import hours_of
 from dbperf.copy.options import Options as CopyOptions
-from dbperf.errors import RightsError, RowError, UsageError, sentence
+from dbperf.errors import DbperfError, FileError, RightsError, RowError, UsageError, sentence
 from dbperf.load import advice
 from dbperf.load.instrument import instrument
 from dbperf.load.options import LoadResult, Options, parse_mapping
-from dbperf.load.reader import Reader
+from dbperf.load.reader import Reader, Record
 from dbperf.load.readers import FORMATS, reader_of
 from dbperf.load.source import STDIN, Progress, Source, unnoticed
 from dbperf.load.targets import check_filled, columns_of, targets_of
@@ -42,9 +45,10 @@ def load(
 ) -> LoadResult:
     """Load a file in one transaction; with ``parallel`` in several that end together, a new instrument before them.
 
-    The file's content is the batch's name in ``dbperf.batch_ledger``, together with table, instrument and the mapping:
-    the same file again changes nothing. Times without an offset are UTC. Partitions that the rows need are made first,
-    on a connection of their own, and stay even if the file does not; not with ``dry_run``.
+    The file's content is the batch's name in ``dbperf.batch_ledger``, together with table and instrument: the same file
+    again changes nothing, and is refused if fields or rounding are others. Without a ledger it is stored again. Times
+    without an offset are UTC. Partitions that the rows need, as far ahead as the policy allows, are made first, on a
+    connection of their own, and stay even if the file does not; not with ``dry_run``.
 
     Args:
         conn: a connection, in autocommit or in the caller's transaction.
@@ -54,7 +58,9 @@ def load(
 
     Raises:
         UsageError: file, table and options do not go together; nothing was begun.
-        FileError: a line does not fit; it names file, line, column and value. Nothing was loaded.
+        FileError: a line does not fit; it names file, line, column and value, or the file alone where the server does
+            not say which line it is. Nothing was loaded.
+        BatchError: the batch was stored before, with other content, fields or rounding. Nothing was loaded.
         psycopg.Error: the server refused something that no line explains.
     """
     file = reader_of(source, options.format)
@@ -62,12 +68,12 @@ def load(
     targets = targets_of(file, columns, options)
     check_filled(columns, targets, options)
     loading = _Loading(file, columns, targets, options)
-    if not options.dry_run:
-        loading.make_partitions(conn)
+    loading.make_partitions(conn)
     if options.is_parallel:
         return loading.run_parallel(conn, progress)
+    is_own = conn.info.transaction_status == TransactionStatus.IDLE
     with conn.transaction(force_rollback=options.dry_run):
-        return loading.run(conn, progress)
+        return loading.run(conn, progress, settles=is_own or options.dry_run)
 
 
 class _Loading:
@@ -78,6 +84,9 @@ class _Loading:
     ) -> None:
         self._file = file
         self._options = options
+        self._partitioned: str | None = None  # the column that partitions are chosen by, if the file fills it
+        self._unmade: set[dt.datetime] = set()  # hours without partition in a dry run: their rows are only read
+        self._only_read = 0
         by_name = {column.name: column for column in columns}
         self._filled = [(position, by_name[name]) for position, name in targets]
         self._fields = [(position, self._parser(position, column)) for position, column in self._filled]
@@ -89,17 +98,25 @@ class _Loading:
         return self._file.parser(position, column, rounds=column.name in self._options.rounded)
 
     def make_partitions(self, conn: psycopg.Connection) -> None:
-        """Let every row of the file find its partition; reads the times once more than the rest."""
+        """Let rows find their partitions, if the policy allows these; reads the times once more than the rest.
+
+        A dry run makes none, and does not try to store what would be in them.
+        """
         key = value(conn, PARTITION_COLUMN, self._options.table)
         for position, column in self._filled:
             if column.name == key:
+                self._partitioned = key
                 field = self._parser(position, column)
-                partitions.cover(conn, self._options.table, hours_of(_readable(self._file.field(position), field)))
+                hours = hours_of(_readable(self._file.field(position), field))
+                if self._options.dry_run:
+                    self._unmade = partitions.unmade(conn, self._options.table, hours)
+                else:
+                    partitions.cover(conn, self._options.table, hours)
 
-    def run(self, conn: psycopg.Connection, progress: Progress) -> LoadResult:
-        """Copy the rows; in the caller's transaction."""
-        constants, created = self._constants(conn)
-        return self._result(self._copied(conn, constants, self._writing(conn), progress), created)
+    def run(self, conn: psycopg.Connection, progress: Progress, *, settles: bool) -> LoadResult:
+        """Copy the rows; in the caller's transaction, whose deferred constraints are checked if that *settles* them."""
+        constants, created, writing = self._begun(conn)
+        return self._result(self._copied(conn, constants, writing, progress, settles), created, writing)
 
     def run_parallel(self, conn: psycopg.Connection, progress: Progress) -> LoadResult:
         """Copy the rows over several connections like *conn*, to which what it does has to be visible.
@@ -110,40 +127,52 @@ class _Loading:
         if conn.info.transaction_status != TransactionStatus.IDLE:
             raise UsageError("other connections do not see this one's transaction: end it, or leave parallel out")
         with conn.transaction():
-            constants, created = self._constants(conn)
-            writing = self._writing(conn)
+            constants, created, writing = self._begun(conn)
         count = writing["parallel"]
         with ConnectionPool(sibling(conn), min_size=count, max_size=count, open=True) as pool:
-            return self._result(self._copied(pool, constants, writing, progress), created)
+            return self._result(self._copied(pool, constants, writing, progress), created, writing)
 
-    def _constants(self, conn: psycopg.Connection) -> tuple[dict[str, int], bool]:
-        """Values that are the same in all rows, and whether the instrument was made for them."""
+    def _begun(self, conn: psycopg.Connection) -> tuple[dict[str, int], bool, CopyOptions]:
+        """Values that are the same in all rows, whether the instrument was made for them, and how to write."""
+        has_ledger = _has_ledger(conn)  # says first which rights are missing
         if not self._options.instrument:
-            return {}, False
+            return {}, False, self._writing(None, has_ledger=has_ledger)
         identity, created = instrument(conn, self._options)
-        return {"instrument_id": identity}, created
+        return {"instrument_id": identity}, created, self._writing(identity, has_ledger=has_ledger)
 
     def _copied(
-        self, conn: _Writers, constants: dict[str, int], writing: CopyOptions, progress: Progress
+        self,
+        conn: _Writers,
+        constants: dict[str, int],
+        writing: CopyOptions,
+        progress: Progress,
+        settles: bool = False,
     ) -> CopyResult:
         try:
-            return self._copy(conn, constants, writing, progress)
+            copied = self._copy(conn, constants, writing, progress)
+            if settles and isinstance(conn, psycopg.Connection):  # here, where an error can say of which file it is
+                conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            return replace(copied, rows=copied.rows + self._only_read, inserted=copied.inserted + self._only_read)
         except RowError as error:
             given = error.value.given if isinstance(error.value, Unreadable) else None
             column = next((column for _, column in self._filled if column.name == error.column), None)
             reason = advice.of_value(error.reason, error.column, rounds=column is not None and is_rounded(column))
-            raise self._file.error(self._file.record(error.row)[0], error.column, given, reason) from None
+            raise self._file.error(self._record(error.row)[0], error.column, given, reason) from None
+        except DbperfError:
+            raise
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise self._from_server(error) from None
 
-    def _result(self, copied: CopyResult, created: bool) -> LoadResult:
-        changed = {field.column: field.rounded for _, field in self._fields if field.column in self._options.rounded}
-        return LoadResult(copied, changed, self._options.instrument if created else None, self._options.dry_run)
+    def _result(self, copied: CopyResult, created: bool, writing: CopyOptions) -> LoadResult:
+        asked = self._options
+        changed = {field.column: field.rounded for _, field in self._fields if field.column in asked.rounded}
+        made = asked.instrument if created else None
+        return LoadResult(copied, changed, made, asked.dry_run, "batch_id" in writing, self._only_read)
 
     def _copy(self, conn: _Writers, constants: dict[str, int], writing: CopyOptions, progress: Progress) -> CopyResult:
         table, whole = self._options.table, None
         # what fails on the way to Arrow stops everything, and nobody would count there what is rounded
-        if writing.get("on_error", "stop") == "stop" and not self._options.rounded:
+        if writing.get("on_error", "stop") == "stop" and not self._options.rounded and not self._unmade:
             whole = self._file.whole(self._filled, constants, progress)
         if whole is not None:
             with whole as data:
@@ -151,56 +180,98 @@ class _Loading:
         names = [column.name for _, column in self._filled] + list(constants)
         return copy_rows(conn, table, self._rows(tuple(constants.values()), progress), names, **writing)
 
-    def _writing(self, conn: psycopg.Connection) -> CopyOptions:
-        """With the batch's name, where there is a ledger: what the file holds, and what is done with it."""
+    def _writing(self, identity: int | None, *, has_ledger: bool) -> CopyOptions:
+        """With the batch's name, where there is a ledger: which file goes where; its hash says what is made of it."""
         asked, given = self._options, self._options.writing.copy()
         if not asked.is_parallel:
             given.pop("parallel", None)
-        try:
-            if value(conn, "SELECT to_regclass('dbperf.batch_ledger')") is None:
-                return given
-        except psycopg.errors.InsufficientPrivilege as error:
-            needs = "USAGE ON SCHEMA dbperf; SELECT, INSERT, UPDATE ON dbperf.batch_ledger"
-            raise RightsError(f"{sentence(error)}: GRANT to role {conn.info.user} what it lacks of {needs}") from None
+        if not has_ledger:
+            return given
         content = self._file.source.digest()
         fields = sorted((column.name, self._file.header[position]) for position, column in self._filled)
-        how = repr((self._filled[0][1].table, asked.instrument, fields, sorted(asked.rounded)))
-        batch_id = f"file {content} {hashlib.sha256(how.encode()).hexdigest()[:16]}"
-        return {"batch_id": batch_id, "content_hash": content, **given}
+        target = _digest(self._filled[0][1].table, identity)
+        how = _digest(content, identity, fields, sorted(set(asked.rounded)))
+        return {"batch_id": f"file {content} {target[:16]}", "content_hash": how, **given}
 
     def _rows(self, tail: tuple[int, ...], progress: Progress) -> Iterator[tuple[Any, ...]]:
         for _, record in self._file.records(progress):
-            values: list[Any] = []
-            for position, field in self._fields:
-                try:
-                    values.append(field.parse(record[position]))
-                except (ValueError, ArithmeticError) as error:
-                    values.append(Unreadable(record[position], str(error)))
-            yield (*values, *tail)
+            values = self._values(record)
+            if self._unmade and self._is_only_read(values):
+                self._only_read += 1
+            else:
+                yield (*values, *tail)
         self._file.source.check_unchanged()
 
-    def _from_server(self, error: psycopg.Error) -> Exception:
-        """Name the line that the server complains of, in whatever language it does so."""
+    def _values(self, record: Sequence[Any]) -> list[Any]:
+        values: list[Any] = []
+        for position, field in self._fields:
+            try:
+                values.append(field.parse(record[position]))
+            except (ValueError, ArithmeticError) as error:
+                values.append(Unreadable(record[position], str(error)))
+        return values
+
+    def _is_only_read(self, values: Sequence[Any]) -> bool:
+        """Whether a dry run has no partition for a row that can be read."""
+        named = zip(self._fields, values, strict=True)
+        times = [given for (_, field), given in named if field.column == self._partitioned]
+        return bool(hours_of(times) & self._unmade) and not any(isinstance(given, Unreadable) for given in values)
+
+    def _record(self, number: int) -> Record:
+        """Record *number*, from 1, of those that are written."""
+        if not self._unmade:
+            return self._file.record(number)
+        written = (record for record in self._file.records() if not self._is_only_read(self._values(record[1])))
+        return next(islice(written, number - 1, None))
+
+    def _from_server(self, error: psycopg.Error) -> FileError:
+        """Name the line that the server complains of, if there is one, in whatever language it does so."""
         # "COPY market_data, line 3, column price: …" counts rows
         context = "" if self._options.is_parallel else error.diag.context or ""  # each connection counts its own
         row = re.search(r"COPY .+?, \S+ (\d+)(?:, \S+ ([^:\n]+))?", context)
         # "Key (instrument_id)=(999) is not present …": a foreign key is checked after the last row
         key = re.search(r"\((\w+)\)=\((.*?)\)", error.diag.message_detail or "")
         if row:
-            place, record = self._file.record(int(row[1]))
-            column = row[2] or error.diag.column_name
+            place, record = self._record(int(row[1]))
+            column, reason = row[2] or error.diag.column_name, sentence(error)
+            if self._partitioned and _finds_no_partition(error):
+                column, reason = self._partitioned, f"{reason}; {advice.NO_PARTITION}"
             given = next((record[position] for position, field in self._fields if field.column == column), None)
-            return self._file.error(place, column, given, sentence(error))
-        return self._at_key(key[1], key[2], error) if key else error
+            return self._file.error(place, column, given, reason)
+        place_of_key = self._at_key(key[1], key[2], error) if key else None
+        return place_of_key or self._file.error(None, error.diag.column_name, None, advice.of_batch(sentence(error)))
 
-    def _at_key(self, column: str, key: str, error: psycopg.Error) -> Exception:
-        """*error* at the first record that has this *key*; as it is if none has."""
+    def _at_key(self, column: str, key: str, error: psycopg.Error) -> FileError | None:
+        """*error* at the first record that has this *key*."""
         for position, field in self._fields:
             if field.column == column:
                 for number, given in enumerate(self._file.field(position), 1):
                     if str(field.parse(given)) == key:
                         return self._file.error(self._file.record(number)[0], column, given, sentence(error))
-        return error
+        return None
+
+
+def _has_ledger(conn: psycopg.Connection) -> bool:
+    """Whether the database is migrated so far that it knows what was loaded.
+
+    Raises:
+        RightsError: the role may not even ask.
+    """
+    try:
+        return value(conn, "SELECT to_regclass('dbperf.batch_ledger')") is not None
+    except psycopg.errors.InsufficientPrivilege as error:
+        needs = "USAGE ON SCHEMA dbperf; SELECT, INSERT, UPDATE ON dbperf.batch_ledger"
+        raise RightsError(f"{sentence(error)}: GRANT to role {conn.info.user} what it lacks of {needs}") from None
+
+
+def _finds_no_partition(error: psycopg.Error) -> bool:
+    """A CHECK has a name, and a trigger that raises this names no table."""
+    diag = error.diag
+    return isinstance(error, psycopg.errors.CheckViolation) and bool(diag.table_name) and not diag.constraint_name
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _readable(values: Iterator[Any], field: FieldParser) -> Iterator[Any]:

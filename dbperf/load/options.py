@@ -47,12 +47,17 @@ class Options:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What `load` did; *rounded* counts changed values by column."""
+    """What `load` did; *rounded* counts changed values by column, *recorded*: the same file again changes nothing.
+
+    *only_read* rows count as inserted, of a dry run, whose partitions a load would make first.
+    """
 
     copied: CopyResult
     rounded: dict[str, int]
     created_instrument: str | None
     dry_run: bool
+    recorded: bool
+    only_read: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -60,6 +65,8 @@ class LoadResult:
             "rounded": self.rounded,
             "created_instrument": self.created_instrument,
             "dry_run": self.dry_run,
+            "recorded": self.recorded,
+            "only_read": self.only_read,
         }
         return asdict(self.copied) | rest
 
@@ -74,6 +81,10 @@ class LoadResult:
         rate = done.rows / done.seconds if done.seconds else 0
         verb = "would be loaded (rolled back)" if self.dry_run else "loaded"
         lines = [f"{done.inserted:,} rows of {name} {verb} in {done.seconds:.2f} s ({rate:,.0f} rows/s)"]
+        if self.only_read:
+            lines.append(
+                f"{self.only_read:,} of them were only read: the partitions that they need would be made first"
+            )
         if done.updated:
             lines.append(f"{done.updated:,} rows changed one that was there")
         if done.ignored:

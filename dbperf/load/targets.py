@@ -80,8 +80,10 @@ def check_filled(columns: Sequence[Column], targets: Sequence[tuple[int, str]], 
     """Whether file and instrument together fill what has to be filled.
 
     Raises:
-        UsageError: they do not, or both fill ``instrument_id``.
+        UsageError: they do not, or both fill ``instrument_id``, or the file fills nothing.
     """
+    if not targets:
+        raise UsageError("every field of the file is left out: name one that fills a column with --map COLUMN=FIELD")
     if options.create_instrument and not options.instrument:
         raise UsageError("--create-instrument needs --instrument SYMBOL")
     filled = {column for _, column in targets}
