@@ -9,6 +9,7 @@ import io
 import json
 import os
 import resource
+import struct
 import sys
 import threading
 from collections.abc import Callable
@@ -468,6 +469,62 @@ def test_times_are_rounded_once_half_even(kinds_db: str, tmp_path: Path, kind: s
         ("2022-01-31 12:00:00.0025", Decimal("0.002")),
         (None, None),
     ]
+
+
+def _int96(path: Path, **columns: pa.Array) -> Path:
+    """As Spark, Hive and Impala write times."""
+    plain = {"compression": "none", "use_dictionary": False}
+    pq.write_table(pa.table(columns), path, use_deprecated_int96_timestamps=True, row_group_size=2, **plain)
+    return path
+
+
+FAR = [dt.datetime(9999, 12, 31, 23, 59, 59, 999999), None, dt.datetime(1, 1, 1), NOON, dt.datetime(3000, 1, 1)]
+
+
+@pytest.mark.parametrize("by_itself", [True, False], ids=["row by row", "whole"])
+def test_int96_has_every_year(kinds_db: str, tmp_path: Path, by_itself: bool) -> None:
+    """pyarrow's nanoseconds end in 2262, and go on in 1677."""
+    more = {"u": pa.array([str(UUID(int=1))] * 5)} if by_itself else {}
+    path = _int96(tmp_path / "t.parquet", at=pa.array(FAR, pa.timestamp("us")), **more)
+    run_dbperf("load", str(path), "--table", "t", "--map", "zoned=at", "--map", "at=at", dsn=kinds_db)
+    assert [row[:2] for row in _all(kinds_db)] == [(at, at and at.replace(tzinfo=dt.UTC)) for at in FAR]
+
+
+@pytest.mark.parametrize("by_itself", [True, False], ids=["row by row", "whole"])
+def test_nanoseconds_of_int96_are_seen(kinds_db: str, tmp_path: Path, by_itself: bool) -> None:
+    more = {"u": pa.array([str(UUID(int=1))] * 3)} if by_itself else {}
+    path = _int96(tmp_path / "t.parquet", at=_ns(None, 5000, 5500), **more)
+    assert "row 3, column at: '1970-01-01T00:00:00.000005500'" in (
+        run_dbperf("load", str(path), "--table", "t", dsn=kinds_db, check=1).stderr
+    )
+    done = run_dbperf("--json", "load", str(path), "--table", "t", "--round", "at", dsn=kinds_db)
+    assert json.loads(done.stdout)["rounded"] == {"at": 1}
+    assert [row[0] and row[0].microsecond for row in _all(kinds_db)] == [None, 5, 6]
+
+
+def test_int96_that_no_reading_of_pyarrow_has(kinds_db: str, tmp_path: Path) -> None:
+    """Nanoseconds in year 9999, and a day beyond all years: pyarrow writes neither."""
+    path = _int96(tmp_path / "t.parquet", at=_ns(1, 2))
+    days = path.read_bytes().replace(struct.pack("<qi", 1, 2440588), struct.pack("<qi", 1, 5373484))
+    assert days.count(struct.pack("<qi", 1, 5373484)) == 1
+    path.write_bytes(days.replace(struct.pack("<qi", 2, 2440588), struct.pack("<qi", 0, 2**31 - 1)))
+    for arguments, words in (
+        ((), "row 1, column at: '9999-12-31T00:00:00.000000001'"),
+        (("--round", "at"), "row 2, column at: 'a time of no year that PostgreSQL has'"),
+    ):
+        assert words in run_dbperf("load", str(path), "--table", "t", *arguments, dsn=kinds_db, check=1).stderr
+
+
+def test_int96_within_lists(kinds_db: str, tmp_path: Path) -> None:
+    with psycopg.connect(kinds_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE l (l timestamp[])")
+    near = [[NOON, None], None, []]
+    path = _int96(tmp_path / "t.parquet", l=pa.array(near, pa.list_(pa.timestamp("us"))))
+    run_dbperf("load", str(path), "--table", "l", dsn=kinds_db)
+    assert [row[0] for row in _all(kinds_db, "l")] == near
+    _int96(path, l=pa.array([*near, [NOON, FAR[0]]], pa.list_(pa.timestamp("us"))))
+    failed = run_dbperf("load", str(path), "--table", "l", dsn=kinds_db, check=1)
+    assert "row 4, column l: holds a time of INT96 outside 1677 to 2262: store TIMESTAMP(MICROS)" in failed.stderr
 
 
 def test_spans_are_rounded_once_half_even(kinds_db: str, tmp_path: Path) -> None:

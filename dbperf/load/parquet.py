@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from dbperf.copy.catalog import Column
 from dbperf.copy.conversions.steps import as_is
 from dbperf.copy.oids import INTERVAL, JSONS
+from dbperf.load import int96
 from dbperf.load.jsontext import encode
 from dbperf.load.reader import Reader, Record
 from dbperf.load.source import Progress, Source, unnoticed
@@ -27,6 +28,9 @@ _READ_AHEAD = 1 << 20
 
 #: What pyarrow raises for a file that is not right, and for a value that Python does not have.
 _TROUBLE = (pa.ArrowException, OSError, ValueError, OverflowError)
+
+#: Why a time of INT96 within a list or struct is refused; pyarrow would have another year for it.
+_OUTSIDE = "holds a time of INT96 outside 1677 to 2262: store TIMESTAMP(MICROS) where the file is made"
 
 #: What Python's datetime has.
 _FIRST_TIME, _LAST_TIME = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")
@@ -44,12 +48,14 @@ class ParquetReader(Reader):
     def __init__(self, source: Source) -> None:
         super().__init__(source)
         try:
-            self._file = pq.ParquetFile(
-                source.seekable(), buffer_size=_READ_AHEAD, pre_buffer=False, page_checksum_verification=True
-            )
+            plain = pa.PythonFile(source.seekable(), mode="r")
+            self._file = _opened(plain)
             self._batch_rows = _batch_rows(self._file.metadata)
             self._schema = self._file.schema_arrow
             self.header = list(self._schema.names)
+            self._millis = _opened(plain, metadata=self._file.metadata, coerce_int96_timestamp_unit="ms")
+            pairs = zip(self._schema, self._millis.schema_arrow, strict=True)
+            self._int96 = {field.name for field, other in pairs if field.type != other.type}
         except _TROUBLE as error:
             raise self._damaged(error) from None
         if not self.header:
@@ -112,11 +118,12 @@ class ParquetReader(Reader):
         if not all(is_whole(column, self._schema.field(name).type) for name, column in fields):
             return None
         names = list(dict.fromkeys(name for name, _ in fields))
-        return Whole(fields, constants, self._schema, self._batches(names, progress), self.error)
+        kinds = {name: pa.timestamp("us") if name in self._int96 else self._schema.field(name).type for name in names}
+        return Whole(fields, constants, kinds, self._batches(names, progress), self.error)
 
     def _batches(self, names: Sequence[str] | None, progress: Progress) -> Iterator[pa.RecordBatch]:
         total, done, reported = self._file.metadata.num_rows, 0, 0
-        batches = self._file.iter_batches(self._batch_rows, columns=names)
+        batches = self._read(names)
         while True:
             try:
                 batch = next(batches, None)
@@ -133,8 +140,27 @@ class ParquetReader(Reader):
         if done < total:
             raise self.error(None, None, None, f"has {done:,} rows of the {total:,} that it says it has")
 
+    def _read(self, names: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        """Batches of pyarrow's, and those of INT96 as `int96.with_millis` has them, but nested ones."""
+        batches = self._file.iter_batches(self._batch_rows, columns=names)
+        twice = [name for name in (self.header if names is None else names) if name in self._int96]
+        if not twice:
+            yield from batches
+            return
+        done = 0
+        for batch in int96.with_millis(batches, self._millis.iter_batches(self._batch_rows, columns=twice)):
+            for position, name in enumerate(batch.schema.names):
+                if name in twice and pa.types.is_nested(self._schema.field(name).type):
+                    if (place := int96.wrapped(batch.column(position))) is not None:
+                        raise self.error(done + place + 1, name, None, _OUTSIDE)
+                    batch = batch.set_column(position, name, batch.column(position).field("ns"))
+            yield batch
+            done += batch.num_rows
+
     def _listed(self, array: pa.Array, name: str, done: int) -> list[Any]:
         """Python's values of one column, of which *done* came before."""
+        if name in self._int96 and pa.types.is_timestamp(self._schema.field(name).type):
+            return _long_times(array)
         if pa.types.is_timestamp(array.type):
             return _times(array)
         if pa.types.is_duration(array.type) and array.type.unit == "ns":
@@ -161,6 +187,10 @@ class ParquetReader(Reader):
         return self.error(None, None, None, f"is no Parquet, not all of it, or damaged ({error})")
 
 
+def _opened(plain: pa.NativeFile, **options: Any) -> pq.ParquetFile:
+    return pq.ParquetFile(plain, buffer_size=_READ_AHEAD, pre_buffer=False, page_checksum_verification=True, **options)
+
+
 def _batch_rows(metadata: Any) -> int:
     size = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
     return int(max(1, min(_BATCH_ROWS, _BATCH_BYTES * metadata.num_rows // max(size, 1))))
@@ -174,6 +204,17 @@ def _times(array: pa.Array) -> list[Any]:
     missed = ((micro.astype(given.dtype) != given) | (micro < _FIRST_TIME) | (micro > _LAST_TIME)) & ~np.isnat(given)
     for place in np.flatnonzero(missed).tolist():
         listed[place] = str(given[place])
+    return listed
+
+
+def _long_times(pair: pa.StructArray) -> list[Any]:
+    """The same of INT96, which may have years and nanoseconds at once."""
+    micro, nanoseconds, nulls = int96.micros(pair)
+    micro[nulls] = np.datetime64("NaT")
+    listed: list[Any] = micro.tolist()
+    missed = ((nanoseconds != 0) | (micro < _FIRST_TIME) | (micro > _LAST_TIME)) & ~nulls
+    for place in np.flatnonzero(missed).tolist():
+        listed[place] = int96.shown(micro[place], nanoseconds[place])
     return listed
 
 
