@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import psycopg
@@ -203,6 +204,9 @@ def _load_into(
     return done.returncode, done.stderr, rows
 
 
+PLAIN_UUID = "a0eebc999c0b4ef8bb6d6bb9bd380a11"
+
+
 @pytest.mark.parametrize(
     ("kind", "text", "stored"),
     [
@@ -250,6 +254,18 @@ def _load_into(
         ("timestamp", "2022-W05", None),
         ("timestamp", "2026-01-01x00", None),
         ("uuid", "nonsense", None),
+        ("uuid", PLAIN_UUID.upper(), UUID(PLAIN_UUID)),
+        ("uuid", "{a0eebc99-9c0b4ef8-bb6d-6bb9-bd38-0a11}", UUID(PLAIN_UUID)),
+        ("uuid", "{" + PLAIN_UUID, None),
+        ("uuid", PLAIN_UUID + "-", None),
+        ("uuid", "a0-" + PLAIN_UUID[2:], None),
+        ("uuid", "a0ee_" + PLAIN_UUID[5:], None),
+        ("uuid", "0x" + PLAIN_UUID[2:], None),
+        ("uuid", "+" + PLAIN_UUID[1:], None),
+        ("uuid", " " + PLAIN_UUID[1:], None),
+        ("uuid", PLAIN_UUID + " ", None),
+        ("uuid", "\uff11" + PLAIN_UUID[1:], None),
+        ("uuid", "urn:uuid:" + PLAIN_UUID, None),
         ("boolean", "maybe", None),
     ],
 )

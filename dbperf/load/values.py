@@ -25,6 +25,9 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 # fromisoformat reads much more, an epoch in milliseconds too: 1701050400000 would be the year 1701
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d([.,]\d{1,6}0*)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII)
 
+# as PostgreSQL; UUID() also reads underscores, signs, blanks, 0x and hyphens anywhere
+_UUID = re.compile(r"(\{)?[0-9a-f]{4}(-?[0-9a-f]{4}){7}(?(1)\})", re.ASCII | re.IGNORECASE)
+
 _NANOSECONDS = re.compile(r"(-?\d{1,20}) nanoseconds", re.ASCII)
 
 _FRACTION = re.compile(r"(?<=:\d\d)[.,](\d{1,30})(?!\d)", re.ASCII)
@@ -273,7 +276,9 @@ def _uuid(value: Any) -> UUID:
     try:
         if isinstance(value, bytes):  # of Parquet, whose type for it is 16 bytes
             return UUID(bytes=value)
-        return UUID(value.strip() if isinstance(value, str) else "")
+        if not (isinstance(value, str) and _UUID.fullmatch(value)):
+            raise ValueError
+        return UUID(value)
     except ValueError:
         raise ValueError("not a UUID") from None
 
