@@ -545,18 +545,66 @@ def test_spans_are_rounded_once_half_even(kinds_db: str, tmp_path: Path) -> None
     assert found == [(2, 0), (2, 0), (-2, 0), (-1_000_000, -1), (3, 0), (None, None)]
 
 
+def test_times_of_day_are_rounded_once_half_even(kinds_db: str, tmp_path: Path) -> None:
+    """Nanoseconds, which pandas cuts where it is installed; what is not within a day is refused."""
+    times = pa.array([1500, 2500, 1_500_000_000, 3000, None], pa.time64("ns"))
+    path = _parquet(tmp_path / "times.parquet", v=times, s=times)
+    with psycopg.connect(kinds_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE times (v time, s time(0))")
+        command = ["--json", "load", str(path), "--table", "times"]
+        failed = run_dbperf(*command, dsn=kinds_db, check=1)
+        words = "row 1, column v: '1500 nanoseconds after midnight': finer than type time without time zone keeps; --round v"
+        assert words in failed.stderr
+        done = run_dbperf(*command, "--round", "v", "--round", "s", dsn=kinds_db)
+        assert json.loads(done.stdout)["rounded"] == {"v": 2, "s": 4}
+        found = conn.execute("SELECT extract(epoch FROM v) * 1000000, extract(epoch FROM s) FROM times").fetchall()
+        assert found == [(2, 0), (2, 0), (1_500_000, 2), (3, 0), (None, None)]
+        for beyond in (pa.array([25 * 3600], pa.time32("s")), pa.array([86_399_999_999_500], pa.time64("ns"))):
+            _parquet(path, v=beyond)
+            failed = run_dbperf(*command, "--round", "v", dsn=kinds_db, check=1)
+            assert "nanoseconds after midnight': not within a day" in failed.stderr
+
+
+def test_nested_values_as_those_of_copy_arrow(kinds_db: str, tmp_path: Path) -> None:
+    """Short floats within are the shortest that mean them; NaN and infinities are refused."""
+    short = pa.array([0.1, 16777216, None, -0.3], pa.float32())
+    lists = pa.LargeListArray.from_arrays([0, 2, 3, 3, 4], short)
+    path = _parquet(
+        tmp_path / "nested.parquet",
+        n=lists,
+        d=lists,
+        tm=pa.array([[1000], [None], None, []], pa.list_(pa.time64("ns"))),
+        j=pa.StructArray.from_arrays([short, lists], ["x", "l"]),
+    )
+    with psycopg.connect(kinds_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE nested (n numeric[], d double precision[], tm time[], j jsonb)")
+        load = ["load", str(path), "--table", "nested"]
+        run_dbperf(*load, dsn=kinds_db)
+        assert conn.execute("SELECT n::text, d::text, tm::text, j::text FROM nested").fetchall() == [
+            ("{0.1,16777216.0}", "{0.1,16777216}", "{00:00:00.000001}", '{"l": [0.1, 16777216.0], "x": 0.1}'),
+            ("{NULL}", "{NULL}", "{NULL}", '{"l": [null], "x": 16777216.0}'),
+            ("{}", "{}", None, '{"l": [], "x": null}'),
+            ("{-0.3}", "{-0.3}", "{}", '{"l": [-0.3], "x": -0.3}'),
+        ]
+        for column, value in ("d", float("nan")), ("n", float("inf")):
+            _parquet(path, **{column: pa.array([[[1.0]], [[1.0, value]]])})
+            failed = run_dbperf(*load, dsn=kinds_db, check=1)
+            assert f"row 2, column {column}: '[[1.0, {value}]]': " in failed.stderr
+
+
 @pytest.mark.parametrize(
     ("column", "kind", "values", "words"),
     [
         ("at", "timestamp", _ns(1001), "--round at rounds half-even; nothing"),
         ("ms", "timestamptz(3)", pa.array([1001], pa.timestamp("us")), "--round ms rounds half-even; nothing"),
-        ("tm", "time", pa.array([1001], pa.time64("ns")), "has nanoseconds and PostgreSQL stores microseconds: round it where the file is made; nothing"),
-        ("tm", "time(3)", pa.array([1001], pa.time64("us")), "keeps: round it where the file is made; nothing"),
+        ("tm", "time", pa.array([1001], pa.time64("ns")), "--round tm rounds half-even; nothing"),
+        ("tm", "time(3)", pa.array([1001], pa.time64("us")), "--round tm rounds half-even; nothing"),
+        ("l", "time[]", pa.array([[1001]], pa.list_(pa.time64("ns"))), "has nanoseconds and PostgreSQL stores microseconds: round it where the file is made; nothing"),
         ("l", "timestamp[]", pa.array([[1001]], pa.list_(pa.timestamp("ns"))), "round it where the file is made; nothing"),
         ("l", "timestamp[]", pa.array([[1001]], pa.list_(pa.timestamp("us", "UTC"))), "has a time zone and the column has none; nothing"),
         ("l", "numeric(6,2)[]", pa.array([[Decimal("1.234")]]), "has more than 2 decimals: round it where the file is made; nothing"),
     ],
-    ids=range(7),
+    ids=range(8),
 )  # fmt: skip
 def test_advice_names_options_of_the_command(
     kinds_db: str, tmp_path: Path, column: str, kind: str, values: pa.Array, words: str

@@ -10,14 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dbperf.copy.arrow import faithful
 from dbperf.copy.catalog import Column
 from dbperf.copy.conversions.steps import as_is
-from dbperf.copy.oids import INTERVAL, JSONS
-from dbperf.load import int96
+from dbperf.copy.oids import INTERVAL, JSONS, TIME
+from dbperf.errors import RowError
+from dbperf.load import advice, int96
 from dbperf.load.jsontext import encode
 from dbperf.load.reader import Reader, Record
 from dbperf.load.source import Progress, Source, unnoticed
-from dbperf.load.values import FLOATS, FieldParser, is_parsed, parser, span_parser
+from dbperf.load.values import FLOATS, FieldParser, finite, is_parsed, parser, span_parser
 from dbperf.load.whole import Whole, is_whole
 
 #: Of one batch, which is held as a whole; fewer rows if they are long.
@@ -31,6 +33,9 @@ _TROUBLE = (pa.ArrowException, OSError, ValueError, OverflowError)
 
 #: Why a time of INT96 within a list or struct is refused; pyarrow would have another year for it.
 _OUTSIDE = "holds a time of INT96 outside 1677 to 2262: store TIMESTAMP(MICROS) where the file is made"
+
+#: Of a unit of Arrow's.
+_NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 #: What Python's datetime has.
 _FIRST_TIME, _LAST_TIME = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")
@@ -83,10 +88,12 @@ class ParquetReader(Reader):
     def parser(self, position: int, column: Column, *, rounds: bool) -> FieldParser:
         """Values as they are; those that are texts as of CSV."""
         kind = self._schema.field(position).type
-        if column.oid == INTERVAL and pa.types.is_duration(kind):
+        if (column.oid == INTERVAL and pa.types.is_duration(kind)) or (column.oid == TIME and pa.types.is_time(kind)):
             field = span_parser(column, rounds=rounds)
+        elif rounds or is_parsed(column):
+            field = parser(column, rounds=rounds)
         else:
-            field = parser(column, rounds=rounds) if rounds or is_parsed(column) else FieldParser(column.name, as_is)
+            field = FieldParser(column.name, finite if pa.types.is_nested(kind) else as_is)
         parse = field.parse
         if column.oid in JSONS:
             field.parse = lambda value: None if value is None else parse(_json_text(value))
@@ -165,6 +172,13 @@ class ParquetReader(Reader):
             return _times(array)
         if pa.types.is_duration(array.type) and array.type.unit == "ns":
             return _spans(array)
+        if pa.types.is_time(array.type):
+            return _times_of_day(array)
+        if pa.types.is_nested(array.type):
+            try:
+                array = faithful(array, range(done + 1, done + 1 + len(array)), name, "error")
+            except RowError as error:
+                raise self.error(error.row, name, None, advice.of_value(error.reason, name, rounds=False)) from None
         try:
             if pa.types.is_decimal(array.type):
                 listed: list[Any] = array.to_numpy(zero_copy_only=False).tolist()  # twice as fast
@@ -175,10 +189,7 @@ class ParquetReader(Reader):
                 try:
                     scalar.as_py()
                 except _TROUBLE as error:
-                    reason = f"Python has no such value ({error})"
-                    if "not safely convertible to microseconds" in str(error):
-                        reason = "has nanoseconds and PostgreSQL stores microseconds: round it where the file is made"
-                    raise self.error(number, name, None, reason) from None
+                    raise self.error(number, name, None, f"Python has no such value ({error})") from None
             raise
 
     def _damaged(self, error: Exception) -> Exception:
@@ -225,6 +236,18 @@ def _spans(array: pa.Array) -> list[Any]:
         number if number is None else f"{number} nanoseconds" if number % 1000 else dt.timedelta(0, 0, number // 1000)
         for number in numbers
     ]
+
+
+def _times_of_day(array: pa.Array) -> list[Any]:
+    """Times, and texts of those that Python does not have; pyarrow makes 01:00 of 25:00."""
+    numbers = array.view(pa.int32() if pa.types.is_time32(array.type) else pa.int64()).to_pylist()
+    return [number if number is None else _time_of_day(number * _NANOSECONDS[array.type.unit]) for number in numbers]
+
+
+def _time_of_day(nanoseconds: int) -> dt.time | str:
+    if nanoseconds % 1000 or not 0 <= nanoseconds < 86_400 * 10**9:
+        return f"{nanoseconds} nanoseconds after midnight"
+    return (dt.datetime.min + dt.timedelta(0, 0, nanoseconds // 1000)).time()
 
 
 def _json_text(value: Any) -> str:
