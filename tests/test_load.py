@@ -177,11 +177,14 @@ def test_dry_run_and_create_instrument(legacy_db: str, bars: Path) -> None:
         ("n,t\n1,a\n".encode("utf-16"), "line 1: is UTF-16, and load reads UTF-8: iconv -f UTF-16 -t UTF-8 FILE"),
         ("n,t\n1,a\n".encode("utf-16-le"), "line 1: holds zero bytes: if it is UTF-16, iconv"),
         (b"n,t\r1,a\r", "line 1: is not CSV: a carriage return ends no line"),
-        (b"n;t\n1;a\n", "--map COLUMN='n;t', or leave it out with --map '-=n;t' (fields of CSV are separated by commas)"),
+        (b"n;t\n1;a\n", "by commas, which mlr --icsv --ifs semicolon --ocsv cat FILE | dbperf load - … puts there"),
+        (b"n\tt\n1\ta\n", "by commas, which mlr --icsv --ifs tab --ocsv cat FILE | dbperf load - … puts there"),
+        (b"n,t\n1,\xfc\n", "line 2: is not UTF-8: if it is Latin-1, iconv -f LATIN1 -t UTF-8 FILE | dbperf load - …"),
+        (b"n,t\n1e1000,a\n", "'1e1000': load reads exponents of at most three digits: write the number without one"),
         (b"n,t,\n1,a,\n", "field '' of strange.csv has no column in strange: leave it out with --map -=\n"),
         (b"n,t\n" + b"1" * 3000 + b",a\n", "has more digits than any column keeps; nothing was loaded"),
     ],
-    ids=range(6),
+    ids=range(9),
 )  # fmt: skip
 def test_strange_files_are_refused_in_words(legacy_db: str, tmp_path: Path, data: bytes, words: str) -> None:
     path = tmp_path / "strange.csv"

@@ -20,7 +20,7 @@ from dbperf.copy.oids import DOUBLE, INTEGERS, INTERVAL, JSONS, NUMERIC, REAL, T
 from dbperf.errors import UsageError
 from dbperf.load import jsontext
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?(\d+))?", re.ASCII)
 
 # fromisoformat reads much more, an epoch in milliseconds too: 1701050400000 would be the year 1701
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d([.,]\d{1,6}0*)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII)
@@ -230,8 +230,10 @@ def finite(value: Any) -> Any:
 def _number(value: Any) -> Decimal:
     if isinstance(value, str):
         value = value.strip()
-        if not _NUMBER.fullmatch(value):
+        if not (number := _NUMBER.fullmatch(value)):
             raise ValueError(NOT_FINITE)
+        if len(number[3] or "") > 3:
+            raise ValueError("load reads exponents of at most three digits: write the number without one")
         return Decimal(value)
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
         if not math.isfinite(value):
