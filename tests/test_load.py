@@ -15,6 +15,7 @@ import time
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import psycopg
@@ -199,11 +200,14 @@ def test_dry_run_and_create_instrument(legacy_db: str, bars: Path) -> None:
         ("n,t\n1,a\n".encode("utf-16"), "line 1: is UTF-16, and load reads UTF-8: iconv -f UTF-16 -t UTF-8 FILE"),
         ("n,t\n1,a\n".encode("utf-16-le"), "line 1: holds zero bytes: if it is UTF-16, iconv"),
         (b"n,t\r1,a\r", "line 1: is not CSV: a carriage return ends no line"),
-        (b"n;t\n1;a\n", "--map COLUMN='n;t', or leave it out with --map '-=n;t' (fields of CSV are separated by commas)"),
+        (b"n;t\n1;a\n", "by commas, which mlr --icsv --ifs semicolon --ocsv cat FILE | dbperf load - … puts there"),
+        (b"n\tt\n1\ta\n", "by commas, which mlr --icsv --ifs tab --ocsv cat FILE | dbperf load - … puts there"),
+        (b"n,t\n1,\xfc\n", "line 2: is not UTF-8: if it is Latin-1, iconv -f LATIN1 -t UTF-8 FILE | dbperf load - …"),
+        (b"n,t\n1e1000,a\n", "'1e1000': load reads exponents of at most three digits: write the number without one"),
         (b"n,t,\n1,a,\n", "field '' of strange.csv has no column in strange: leave it out with --map -=\n"),
         (b"n,t\n" + b"1" * 3000 + b",a\n", "has more digits than any column keeps; nothing was loaded"),
     ],
-    ids=range(6),
+    ids=range(9),
 )  # fmt: skip
 def test_strange_files_are_refused_in_words(legacy_db: str, tmp_path: Path, data: bytes, words: str) -> None:
     path = tmp_path / "strange.csv"
@@ -224,6 +228,9 @@ def _load_into(
         rows = conn.execute("SELECT * FROM t").fetchall()
         conn.execute("DROP TABLE t")
     return done.returncode, done.stderr, rows
+
+
+PLAIN_UUID = "a0eebc999c0b4ef8bb6d6bb9bd380a11"
 
 
 @pytest.mark.parametrize(
@@ -273,6 +280,18 @@ def _load_into(
         ("timestamp", "2022-W05", None),
         ("timestamp", "2026-01-01x00", None),
         ("uuid", "nonsense", None),
+        ("uuid", PLAIN_UUID.upper(), UUID(PLAIN_UUID)),
+        ("uuid", "{a0eebc99-9c0b4ef8-bb6d-6bb9-bd38-0a11}", UUID(PLAIN_UUID)),
+        ("uuid", "{" + PLAIN_UUID, None),
+        ("uuid", PLAIN_UUID + "-", None),
+        ("uuid", "a0-" + PLAIN_UUID[2:], None),
+        ("uuid", "a0ee_" + PLAIN_UUID[5:], None),
+        ("uuid", "0x" + PLAIN_UUID[2:], None),
+        ("uuid", "+" + PLAIN_UUID[1:], None),
+        ("uuid", " " + PLAIN_UUID[1:], None),
+        ("uuid", PLAIN_UUID + " ", None),
+        ("uuid", "\uff11" + PLAIN_UUID[1:], None),
+        ("uuid", "urn:uuid:" + PLAIN_UUID, None),
         ("boolean", "maybe", None),
     ],
 )

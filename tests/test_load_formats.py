@@ -9,6 +9,7 @@ import io
 import json
 import os
 import resource
+import struct
 import sys
 import threading
 from collections.abc import Callable
@@ -470,6 +471,62 @@ def test_times_are_rounded_once_half_even(kinds_db: str, tmp_path: Path, kind: s
     ]
 
 
+def _int96(path: Path, **columns: pa.Array) -> Path:
+    """As Spark, Hive and Impala write times."""
+    plain = {"compression": "none", "use_dictionary": False}
+    pq.write_table(pa.table(columns), path, use_deprecated_int96_timestamps=True, row_group_size=2, **plain)
+    return path
+
+
+FAR = [dt.datetime(9999, 12, 31, 23, 59, 59, 999999), None, dt.datetime(1, 1, 1), NOON, dt.datetime(3000, 1, 1)]
+
+
+@pytest.mark.parametrize("by_itself", [True, False], ids=["row by row", "whole"])
+def test_int96_has_every_year(kinds_db: str, tmp_path: Path, by_itself: bool) -> None:
+    """pyarrow's nanoseconds end in 2262, and go on in 1677."""
+    more = {"u": pa.array([str(UUID(int=1))] * 5)} if by_itself else {}
+    path = _int96(tmp_path / "t.parquet", at=pa.array(FAR, pa.timestamp("us")), **more)
+    run_dbperf("load", str(path), "--table", "t", "--map", "zoned=at", "--map", "at=at", dsn=kinds_db)
+    assert [row[:2] for row in _all(kinds_db)] == [(at, at and at.replace(tzinfo=dt.UTC)) for at in FAR]
+
+
+@pytest.mark.parametrize("by_itself", [True, False], ids=["row by row", "whole"])
+def test_nanoseconds_of_int96_are_seen(kinds_db: str, tmp_path: Path, by_itself: bool) -> None:
+    more = {"u": pa.array([str(UUID(int=1))] * 3)} if by_itself else {}
+    path = _int96(tmp_path / "t.parquet", at=_ns(None, 5000, 5500), **more)
+    assert "row 3, column at: '1970-01-01T00:00:00.000005500'" in (
+        run_dbperf("load", str(path), "--table", "t", dsn=kinds_db, check=1).stderr
+    )
+    done = run_dbperf("--json", "load", str(path), "--table", "t", "--round", "at", dsn=kinds_db)
+    assert json.loads(done.stdout)["rounded"] == {"at": 1}
+    assert [row[0] and row[0].microsecond for row in _all(kinds_db)] == [None, 5, 6]
+
+
+def test_int96_that_no_reading_of_pyarrow_has(kinds_db: str, tmp_path: Path) -> None:
+    """Nanoseconds in year 9999, and a day beyond all years: pyarrow writes neither."""
+    path = _int96(tmp_path / "t.parquet", at=_ns(1, 2))
+    days = path.read_bytes().replace(struct.pack("<qi", 1, 2440588), struct.pack("<qi", 1, 5373484))
+    assert days.count(struct.pack("<qi", 1, 5373484)) == 1
+    path.write_bytes(days.replace(struct.pack("<qi", 2, 2440588), struct.pack("<qi", 0, 2**31 - 1)))
+    for arguments, words in (
+        ((), "row 1, column at: '9999-12-31T00:00:00.000000001'"),
+        (("--round", "at"), "row 2, column at: 'a time of no year that PostgreSQL has'"),
+    ):
+        assert words in run_dbperf("load", str(path), "--table", "t", *arguments, dsn=kinds_db, check=1).stderr
+
+
+def test_int96_within_lists(kinds_db: str, tmp_path: Path) -> None:
+    with psycopg.connect(kinds_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE l (l timestamp[])")
+    near = [[NOON, None], None, []]
+    path = _int96(tmp_path / "t.parquet", l=pa.array(near, pa.list_(pa.timestamp("us"))))
+    run_dbperf("load", str(path), "--table", "l", dsn=kinds_db)
+    assert [row[0] for row in _all(kinds_db, "l")] == near
+    _int96(path, l=pa.array([*near, [NOON, FAR[0]]], pa.list_(pa.timestamp("us"))))
+    failed = run_dbperf("load", str(path), "--table", "l", dsn=kinds_db, check=1)
+    assert "row 4, column l: holds a time of INT96 outside 1677 to 2262: store TIMESTAMP(MICROS)" in failed.stderr
+
+
 def test_spans_are_rounded_once_half_even(kinds_db: str, tmp_path: Path) -> None:
     """Nanoseconds, with pandas and without, to what the column keeps."""
     spans = pa.array([1500, 2500, -1500, -1_000_000_500, 3000, None], pa.duration("ns"))
@@ -488,18 +545,66 @@ def test_spans_are_rounded_once_half_even(kinds_db: str, tmp_path: Path) -> None
     assert found == [(2, 0), (2, 0), (-2, 0), (-1_000_000, -1), (3, 0), (None, None)]
 
 
+def test_times_of_day_are_rounded_once_half_even(kinds_db: str, tmp_path: Path) -> None:
+    """Nanoseconds, which pandas cuts where it is installed; what is not within a day is refused."""
+    times = pa.array([1500, 2500, 1_500_000_000, 3000, None], pa.time64("ns"))
+    path = _parquet(tmp_path / "times.parquet", v=times, s=times)
+    with psycopg.connect(kinds_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE times (v time, s time(0))")
+        command = ["--json", "load", str(path), "--table", "times"]
+        failed = run_dbperf(*command, dsn=kinds_db, check=1)
+        words = "row 1, column v: '1500 nanoseconds after midnight': finer than type time without time zone keeps; --round v"
+        assert words in failed.stderr
+        done = run_dbperf(*command, "--round", "v", "--round", "s", dsn=kinds_db)
+        assert json.loads(done.stdout)["rounded"] == {"v": 2, "s": 4}
+        found = conn.execute("SELECT extract(epoch FROM v) * 1000000, extract(epoch FROM s) FROM times").fetchall()
+        assert found == [(2, 0), (2, 0), (1_500_000, 2), (3, 0), (None, None)]
+        for beyond in (pa.array([25 * 3600], pa.time32("s")), pa.array([86_399_999_999_500], pa.time64("ns"))):
+            _parquet(path, v=beyond)
+            failed = run_dbperf(*command, "--round", "v", dsn=kinds_db, check=1)
+            assert "nanoseconds after midnight': not within a day" in failed.stderr
+
+
+def test_nested_values_as_those_of_copy_arrow(kinds_db: str, tmp_path: Path) -> None:
+    """Short floats within are the shortest that mean them; NaN and infinities are refused."""
+    short = pa.array([0.1, 16777216, None, -0.3], pa.float32())
+    lists = pa.LargeListArray.from_arrays([0, 2, 3, 3, 4], short)
+    path = _parquet(
+        tmp_path / "nested.parquet",
+        n=lists,
+        d=lists,
+        tm=pa.array([[1000], [None], None, []], pa.list_(pa.time64("ns"))),
+        j=pa.StructArray.from_arrays([short, lists], ["x", "l"]),
+    )
+    with psycopg.connect(kinds_db, autocommit=True) as conn:
+        conn.execute("CREATE TABLE nested (n numeric[], d double precision[], tm time[], j jsonb)")
+        load = ["load", str(path), "--table", "nested"]
+        run_dbperf(*load, dsn=kinds_db)
+        assert conn.execute("SELECT n::text, d::text, tm::text, j::text FROM nested").fetchall() == [
+            ("{0.1,16777216.0}", "{0.1,16777216}", "{00:00:00.000001}", '{"l": [0.1, 16777216.0], "x": 0.1}'),
+            ("{NULL}", "{NULL}", "{NULL}", '{"l": [null], "x": 16777216.0}'),
+            ("{}", "{}", None, '{"l": [], "x": null}'),
+            ("{-0.3}", "{-0.3}", "{}", '{"l": [-0.3], "x": -0.3}'),
+        ]
+        for column, value in ("d", float("nan")), ("n", float("inf")):
+            _parquet(path, **{column: pa.array([[[1.0]], [[1.0, value]]])})
+            failed = run_dbperf(*load, dsn=kinds_db, check=1)
+            assert f"row 2, column {column}: '[[1.0, {value}]]': " in failed.stderr
+
+
 @pytest.mark.parametrize(
     ("column", "kind", "values", "words"),
     [
         ("at", "timestamp", _ns(1001), "--round at rounds half-even; nothing"),
         ("ms", "timestamptz(3)", pa.array([1001], pa.timestamp("us")), "--round ms rounds half-even; nothing"),
-        ("tm", "time", pa.array([1001], pa.time64("ns")), "has nanoseconds and PostgreSQL stores microseconds: round it where the file is made; nothing"),
-        ("tm", "time(3)", pa.array([1001], pa.time64("us")), "keeps: round it where the file is made; nothing"),
+        ("tm", "time", pa.array([1001], pa.time64("ns")), "--round tm rounds half-even; nothing"),
+        ("tm", "time(3)", pa.array([1001], pa.time64("us")), "--round tm rounds half-even; nothing"),
+        ("l", "time[]", pa.array([[1001]], pa.list_(pa.time64("ns"))), "has nanoseconds and PostgreSQL stores microseconds: round it where the file is made; nothing"),
         ("l", "timestamp[]", pa.array([[1001]], pa.list_(pa.timestamp("ns"))), "round it where the file is made; nothing"),
         ("l", "timestamp[]", pa.array([[1001]], pa.list_(pa.timestamp("us", "UTC"))), "has a time zone and the column has none; nothing"),
         ("l", "numeric(6,2)[]", pa.array([[Decimal("1.234")]]), "has more than 2 decimals: round it where the file is made; nothing"),
     ],
-    ids=range(7),
+    ids=range(8),
 )  # fmt: skip
 def test_advice_names_options_of_the_command(
     kinds_db: str, tmp_path: Path, column: str, kind: str, values: pa.Array, words: str

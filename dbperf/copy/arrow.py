@@ -15,6 +15,7 @@ from dbperf.copy.catalog import Column
 from dbperf.copy.columns import BLOCK_ROWS
 from dbperf.copy.joiner import Field, Variable
 from dbperf.copy.oids import BYTEA, TEXTS, TIMESTAMPTZ
+from dbperf.copy.options import Nanoseconds
 from dbperf.copy.reasons import finer_reason
 from dbperf.copy.vectors import FieldEncoder, VectorEncoder
 from dbperf.errors import ColumnError, RowError
@@ -111,9 +112,9 @@ class ArrowEncoder(VectorEncoder):
             raise _wrong_zone(column, array, nulls, numbers)
         items = _values(array)
         if items is not None:
-            _check_nat(column, array, items, nulls, numbers)
+            _check_nat(column.name, array, items, nulls, numbers)
             return encoder.array(items, nulls, numbers, is_utc=is_zoned)
-        array = _faithful(encoder, array, numbers)
+        array = faithful(array, numbers, column.name, encoder.policy.nanoseconds)
         texts = _texts(column, array, nulls) if self._sends_utf8 else None
         return texts if texts is not None else encoder.sequence(_listed(column, array, numbers), numbers, nulls)
 
@@ -138,7 +139,7 @@ def _wrong_zone(column: Column, array: pa.Array, nulls: Array | None, numbers: S
     return RowError(numbers[place], column.name, str(array[place]), reason)
 
 
-def _check_nat(column: Column, array: pa.Array, items: Array, nulls: Array | None, numbers: Sequence[int]) -> None:
+def _check_nat(column: str, array: pa.Array, items: Array, nulls: Array | None, numbers: Sequence[int]) -> None:
     """Raise RowError for a time or span that is one for Arrow, and that NumPy takes for none."""
     if items.dtype.kind not in "Mm":
         return
@@ -146,7 +147,7 @@ def _check_nat(column: Column, array: pa.Array, items: Array, nulls: Array | Non
     if missing.any():
         place = int(missing.argmax())
         value = int(items.view("i8")[place])
-        raise RowError(numbers[place], column.name, value, f"{value} of {array.type} is out of range")
+        raise RowError(numbers[place], column, value, f"{value} of {array.type} is out of range")
 
 
 def _is_changed(kind: pa.DataType) -> bool:
@@ -169,10 +170,19 @@ def _is_list(kind: pa.DataType) -> bool:
     return any(is_so(kind) for is_so in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list))
 
 
-def _faithful(encoder: FieldEncoder, array: pa.Array, numbers: Sequence[int]) -> pa.Array:
+def faithful(array: pa.Array, numbers: Sequence[int], column: str, nanoseconds: Nanoseconds) -> pa.Array:
     """An array that pyarrow makes the same Python values of, and the policy for nanoseconds applied.
 
     It drops those of times, has no Python value for those of timestamps, and gives all 53 bits of a short float.
+
+    Args:
+        array: of one column.
+        numbers: of its rows.
+        column: its name, for errors.
+        nanoseconds: as of `Policy`.
+
+    Raises:
+        RowError: nanoseconds, or a time that is none.
     """
     array = _simple(array)
     kind = array.type
@@ -180,15 +190,15 @@ def _faithful(encoder: FieldEncoder, array: pa.Array, numbers: Sequence[int]) ->
         return array
     nulls = array.is_null().to_numpy(zero_copy_only=False)
     if pa.types.is_struct(kind):
-        within = [_faithful(encoder, each, numbers) for each in array.flatten()]
+        within = [faithful(each, numbers, column, nanoseconds) for each in array.flatten()]
         return pa.StructArray.from_arrays(within, [field.name for field in kind], mask=pa.array(nulls))
     if _is_list(kind):
         lengths = pc.list_value_length(array).fill_null(0).to_numpy()
-        elements = _faithful(encoder, array.flatten(), np.repeat(numbers, lengths).tolist())
+        elements = faithful(array.flatten(), np.repeat(numbers, lengths).tolist(), column, nanoseconds)
         ends = pa.array(np.append(0, np.cumsum(lengths)), pa.int64())
         return pa.LargeListArray.from_arrays(ends, elements, mask=pa.array(nulls))
     if pa.types.is_time(kind):
-        return _times_of_day(encoder, array, nulls, numbers)
+        return _times_of_day(array, nulls, numbers, column, nanoseconds)
     items = _values(array)
     if items is None:
         raise ColumnError(
@@ -196,37 +206,39 @@ def _faithful(encoder: FieldEncoder, array: pa.Array, numbers: Sequence[int]) ->
         )
     if items.dtype.kind == "f":
         return pa.array(objects(items), pa.float64(), mask=nulls)
-    _check_nat(encoder.column, array, items, nulls, numbers)
-    return _microseconds(encoder, array, items, nulls, numbers) if kind.unit == "ns" else array
+    _check_nat(column, array, items, nulls, numbers)
+    return _microseconds(array, items, nulls, numbers, column, nanoseconds) if kind.unit == "ns" else array
 
 
 def _microseconds(
-    encoder: FieldEncoder, array: pa.Array, given: Array, nulls: Array, numbers: Sequence[int]
+    array: pa.Array, given: Array, nulls: Array, numbers: Sequence[int], column: str, nanoseconds: Nanoseconds
 ) -> pa.Array:
     """Timestamps or durations of nanoseconds, *given*, without them."""
-    micro = without_nanoseconds(given, encoder.policy.nanoseconds).astype(f"{given.dtype.kind}8[us]")
+    micro = without_nanoseconds(given, nanoseconds).astype(f"{given.dtype.kind}8[us]")
     finer = (micro != given) & ~nulls
-    if finer.any() and encoder.policy.nanoseconds == "error":
+    if finer.any() and nanoseconds == "error":
         place = int(finer.argmax())
-        raise RowError(numbers[place], encoder.column.name, given[place], finer_reason(given[place]))
+        raise RowError(numbers[place], column, given[place], finer_reason(given[place]))
     kind = pa.duration("us") if pa.types.is_duration(array.type) else pa.timestamp("us", array.type.tz)
     return pa.array(micro.view("i8"), mask=nulls).cast(kind)
 
 
-def _times_of_day(encoder: FieldEncoder, array: pa.Array, nulls: Array, numbers: Sequence[int]) -> pa.Array:
+def _times_of_day(
+    array: pa.Array, nulls: Array, numbers: Sequence[int], column: str, nanoseconds: Nanoseconds
+) -> pa.Array:
     """Times as Python has them: within a day, in microseconds; pyarrow makes 01:00 of 25:00."""
     unit = array.type.unit
     width = "i4" if pa.types.is_time32(array.type) else "i8"
     given = _buffer(array, np.dtype(width)).astype(f"m8[{unit}]")
-    micro = without_nanoseconds(given, encoder.policy.nanoseconds).astype("m8[us]")
+    micro = without_nanoseconds(given, nanoseconds).astype("m8[us]")
     outside = (given.view("i8") < 0) | (micro >= np.timedelta64(1, "D"))  # what NumPy takes for no time is negative
-    finer = (micro != given) & (encoder.policy.nanoseconds == "error")
+    finer = (micro != given) & (nanoseconds == "error")
     changed = (outside | finer) & ~nulls
     if changed.any():
         place = int(changed.argmax())
         shown = f"{given.view('i8')[place]} of {array.type}"
         reason = f"{shown} is out of range" if outside[place] else finer_reason(given[place])
-        raise RowError(numbers[place], encoder.column.name, given[place], reason)
+        raise RowError(numbers[place], column, given[place], reason)
     return pa.array(micro.view("i8"), mask=nulls).cast(pa.time64("us"))
 
 

@@ -10,13 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dbperf.copy.arrow import faithful
 from dbperf.copy.catalog import Column
 from dbperf.copy.conversions.steps import as_is
-from dbperf.copy.oids import INTERVAL, JSONS
+from dbperf.copy.oids import INTERVAL, JSONS, TIME
+from dbperf.errors import RowError
+from dbperf.load import advice, int96
 from dbperf.load.jsontext import encode
 from dbperf.load.reader import Reader, Record
 from dbperf.load.source import Progress, Source, unnoticed
-from dbperf.load.values import FLOATS, FieldParser, is_parsed, parser, span_parser
+from dbperf.load.values import FLOATS, FieldParser, finite, is_parsed, parser, span_parser
 from dbperf.load.whole import Whole, is_whole
 
 #: Of one batch, which is held as a whole; fewer rows if they are long.
@@ -27,6 +30,12 @@ _READ_AHEAD = 1 << 20
 
 #: What pyarrow raises for a file that is not right, and for a value that Python does not have.
 _TROUBLE = (pa.ArrowException, OSError, ValueError, OverflowError)
+
+#: Why a time of INT96 within a list or struct is refused; pyarrow would have another year for it.
+_OUTSIDE = "holds a time of INT96 outside 1677 to 2262: store TIMESTAMP(MICROS) where the file is made"
+
+#: Of a unit of Arrow's.
+_NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 #: What Python's datetime has.
 _FIRST_TIME, _LAST_TIME = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")
@@ -44,12 +53,14 @@ class ParquetReader(Reader):
     def __init__(self, source: Source) -> None:
         super().__init__(source)
         try:
-            self._file = pq.ParquetFile(
-                source.seekable(), buffer_size=_READ_AHEAD, pre_buffer=False, page_checksum_verification=True
-            )
+            plain = pa.PythonFile(source.seekable(), mode="r")
+            self._file = _opened(plain)
             self._batch_rows = _batch_rows(self._file.metadata)
             self._schema = self._file.schema_arrow
             self.header = list(self._schema.names)
+            self._millis = _opened(plain, metadata=self._file.metadata, coerce_int96_timestamp_unit="ms")
+            pairs = zip(self._schema, self._millis.schema_arrow, strict=True)
+            self._int96 = {field.name for field, other in pairs if field.type != other.type}
         except _TROUBLE as error:
             raise self._damaged(error) from None
         if not self.header:
@@ -77,10 +88,12 @@ class ParquetReader(Reader):
     def parser(self, position: int, column: Column, *, rounds: bool) -> FieldParser:
         """Values as they are; those that are texts as of CSV."""
         kind = self._schema.field(position).type
-        if column.oid == INTERVAL and pa.types.is_duration(kind):
+        if (column.oid == INTERVAL and pa.types.is_duration(kind)) or (column.oid == TIME and pa.types.is_time(kind)):
             field = span_parser(column, rounds=rounds)
+        elif rounds or is_parsed(column):
+            field = parser(column, rounds=rounds)
         else:
-            field = parser(column, rounds=rounds) if rounds or is_parsed(column) else FieldParser(column.name, as_is)
+            field = FieldParser(column.name, finite if pa.types.is_nested(kind) else as_is)
         parse = field.parse
         if column.oid in JSONS:
             field.parse = lambda value: None if value is None else parse(_json_text(value))
@@ -112,11 +125,12 @@ class ParquetReader(Reader):
         if not all(is_whole(column, self._schema.field(name).type) for name, column in fields):
             return None
         names = list(dict.fromkeys(name for name, _ in fields))
-        return Whole(fields, constants, self._schema, self._batches(names, progress), self.error)
+        kinds = {name: pa.timestamp("us") if name in self._int96 else self._schema.field(name).type for name in names}
+        return Whole(fields, constants, kinds, self._batches(names, progress), self.error)
 
     def _batches(self, names: Sequence[str] | None, progress: Progress) -> Iterator[pa.RecordBatch]:
         total, done, reported = self._file.metadata.num_rows, 0, 0
-        batches = self._file.iter_batches(self._batch_rows, columns=names)
+        batches = self._read(names)
         while True:
             try:
                 batch = next(batches, None)
@@ -133,12 +147,38 @@ class ParquetReader(Reader):
         if done < total:
             raise self.error(None, None, None, f"has {done:,} rows of the {total:,} that it says it has")
 
+    def _read(self, names: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        """Batches of pyarrow's, and those of INT96 as `int96.with_millis` has them, but nested ones."""
+        batches = self._file.iter_batches(self._batch_rows, columns=names)
+        twice = [name for name in (self.header if names is None else names) if name in self._int96]
+        if not twice:
+            yield from batches
+            return
+        done = 0
+        for batch in int96.with_millis(batches, self._millis.iter_batches(self._batch_rows, columns=twice)):
+            for position, name in enumerate(batch.schema.names):
+                if name in twice and pa.types.is_nested(self._schema.field(name).type):
+                    if (place := int96.wrapped(batch.column(position))) is not None:
+                        raise self.error(done + place + 1, name, None, _OUTSIDE)
+                    batch = batch.set_column(position, name, batch.column(position).field("ns"))
+            yield batch
+            done += batch.num_rows
+
     def _listed(self, array: pa.Array, name: str, done: int) -> list[Any]:
         """Python's values of one column, of which *done* came before."""
+        if name in self._int96 and pa.types.is_timestamp(self._schema.field(name).type):
+            return _long_times(array)
         if pa.types.is_timestamp(array.type):
             return _times(array)
         if pa.types.is_duration(array.type) and array.type.unit == "ns":
             return _spans(array)
+        if pa.types.is_time(array.type):
+            return _times_of_day(array)
+        if pa.types.is_nested(array.type):
+            try:
+                array = faithful(array, range(done + 1, done + 1 + len(array)), name, "error")
+            except RowError as error:
+                raise self.error(error.row, name, None, advice.of_value(error.reason, name, rounds=False)) from None
         try:
             if pa.types.is_decimal(array.type):
                 listed: list[Any] = array.to_numpy(zero_copy_only=False).tolist()  # twice as fast
@@ -149,16 +189,17 @@ class ParquetReader(Reader):
                 try:
                     scalar.as_py()
                 except _TROUBLE as error:
-                    reason = f"Python has no such value ({error})"
-                    if "not safely convertible to microseconds" in str(error):
-                        reason = "has nanoseconds and PostgreSQL stores microseconds: round it where the file is made"
-                    raise self.error(number, name, None, reason) from None
+                    raise self.error(number, name, None, f"Python has no such value ({error})") from None
             raise
 
     def _damaged(self, error: Exception) -> Exception:
         if isinstance(error, OSError) and error.errno:  # of the disk
             return error
         return self.error(None, None, None, f"is no Parquet, not all of it, or damaged ({error})")
+
+
+def _opened(plain: pa.NativeFile, **options: Any) -> pq.ParquetFile:
+    return pq.ParquetFile(plain, buffer_size=_READ_AHEAD, pre_buffer=False, page_checksum_verification=True, **options)
 
 
 def _batch_rows(metadata: Any) -> int:
@@ -177,6 +218,17 @@ def _times(array: pa.Array) -> list[Any]:
     return listed
 
 
+def _long_times(pair: pa.StructArray) -> list[Any]:
+    """The same of INT96, which may have years and nanoseconds at once."""
+    micro, nanoseconds, nulls = int96.micros(pair)
+    micro[nulls] = np.datetime64("NaT")
+    listed: list[Any] = micro.tolist()
+    missed = ((nanoseconds != 0) | (micro < _FIRST_TIME) | (micro > _LAST_TIME)) & ~nulls
+    for place in np.flatnonzero(missed).tolist():
+        listed[place] = int96.shown(micro[place], nanoseconds[place])
+    return listed
+
+
 def _spans(array: pa.Array) -> list[Any]:
     """Timedeltas, and texts of those with nanoseconds; pyarrow's own depend on whether pandas is there."""
     numbers = array.view(pa.int64()).to_pylist()
@@ -184,6 +236,18 @@ def _spans(array: pa.Array) -> list[Any]:
         number if number is None else f"{number} nanoseconds" if number % 1000 else dt.timedelta(0, 0, number // 1000)
         for number in numbers
     ]
+
+
+def _times_of_day(array: pa.Array) -> list[Any]:
+    """Times, and texts of those that Python does not have; pyarrow makes 01:00 of 25:00."""
+    numbers = array.view(pa.int32() if pa.types.is_time32(array.type) else pa.int64()).to_pylist()
+    return [number if number is None else _time_of_day(number * _NANOSECONDS[array.type.unit]) for number in numbers]
+
+
+def _time_of_day(nanoseconds: int) -> dt.time | str:
+    if nanoseconds % 1000 or not 0 <= nanoseconds < 86_400 * 10**9:
+        return f"{nanoseconds} nanoseconds after midnight"
+    return (dt.datetime.min + dt.timedelta(0, 0, nanoseconds // 1000)).time()
 
 
 def _json_text(value: Any) -> str:

@@ -21,7 +21,8 @@ Record = tuple[int, Sequence[Any]]
 #: whole, and a file without line ends, or with a quote that is never closed, must not fill the memory.
 LONGEST_LINE = 1 << 24
 
-#: Why a file cannot be read that says so itself.
+#: Why a file cannot be read, and that it says so itself.
+_NOT_UTF8 = "is not UTF-8: if it is Latin-1, iconv -f LATIN1 -t UTF-8 FILE | dbperf load - …"
 _UTF16 = "is UTF-16, and load reads UTF-8: iconv -f UTF-16 -t UTF-8 FILE | dbperf load - …"
 
 
@@ -104,4 +105,4 @@ class Lines:
                 yield raw.decode("utf-8-sig" if self.number == 1 else "utf-8")
             except UnicodeDecodeError:
                 utf16 = self.number == 1 and raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
-                raise self._reader.error(self.number, None, None, _UTF16 if utf16 else "is not UTF-8") from None
+                raise self._reader.error(self.number, None, None, _UTF16 if utf16 else _NOT_UTF8) from None

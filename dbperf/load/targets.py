@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Sequence
 
@@ -10,14 +9,15 @@ import psycopg
 
 from dbperf.copy.catalog import CATALOG, Column
 from dbperf.errors import UsageError, sentence
+from dbperf.load.csvfile import CsvReader
 from dbperf.load.options import IGNORE, Options
 from dbperf.load.reader import Reader
 
 #: What bar files call the columns of a tick.
 ALIASES = {"open": "open_price", "high": "high_price", "low": "low_price", "close": "price"}
 
-#: What separates fields in files that are called CSV, and are none.
-_SEPARATED = re.compile(r"[;\t|]")
+#: What separates fields in files that are called CSV, and are none, as Miller calls it.
+_SEPARATORS = {"\t": "tab", ";": "semicolon", "|": "pipe"}
 
 
 def columns_of(conn: psycopg.Connection, table: str) -> list[Column]:
@@ -57,8 +57,7 @@ def targets_of(file: Reader, columns: Sequence[Column], options: Options) -> lis
         own = folded.get(field.lower()) or (alias if alias in names else None)
         if not mapped and own is None:
             raise UsageError(
-                f"field {field!r} of {file.where(position)} has no column in {options.table}: "
-                f"{_remedy(field, is_alone=len(file.header) == 1)}"
+                f"field {field!r} of {file.where(position)} has no column in {options.table}: {_remedy(file, field)}"
             )
         filled = mapped or [own or IGNORE]
         targets += [(position, column) for column in filled if column != IGNORE]
@@ -68,12 +67,15 @@ def targets_of(file: Reader, columns: Sequence[Column], options: Options) -> lis
     return targets
 
 
-def _remedy(field: str, *, is_alone: bool) -> str:
+def _remedy(file: Reader, field: str) -> str:
+    separators = [name for separator, name in _SEPARATORS.items() if separator in field]
+    if separators and len(file.header) == 1 and isinstance(file, CsvReader):
+        command = f"mlr --icsv --ifs {separators[0]} --ocsv cat FILE | dbperf load - …"
+        return f"fields of CSV are separated by commas, which {command} puts there"
     left_out = f"leave it out with --map {shlex.quote(f'{IGNORE}={field}')}"
     if not field:  # without a name it cannot fill anything
         return left_out
-    hint = " (fields of CSV are separated by commas)" if is_alone and _SEPARATED.search(field) else ""
-    return f"name one with --map COLUMN={shlex.quote(field)}, or {left_out}{hint}"
+    return f"name one with --map COLUMN={shlex.quote(field)}, or {left_out}"
 
 
 def check_filled(columns: Sequence[Column], targets: Sequence[tuple[int, str]], options: Options) -> None:

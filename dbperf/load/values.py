@@ -16,18 +16,23 @@ from psycopg.types.json import Jsonb
 
 from dbperf.copy.catalog import Column
 from dbperf.copy.conversions.steps import as_is
-from dbperf.copy.oids import DOUBLE, INTEGERS, INTERVAL, JSONS, NUMERIC, REAL, TIMESTAMP, TIMESTAMPTZ
+from dbperf.copy.oids import DOUBLE, INTEGERS, INTERVAL, JSONS, NUMERIC, REAL, TIME, TIMESTAMP, TIMESTAMPTZ
 from dbperf.errors import UsageError
 from dbperf.load import jsontext
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?(\d+))?", re.ASCII)
 
 # fromisoformat reads much more, an epoch in milliseconds too: 1701050400000 would be the year 1701
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d([.,]\d{1,6}0*)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII)
 
-_NANOSECONDS = re.compile(r"(-?\d{1,20}) nanoseconds", re.ASCII)
+# as PostgreSQL; UUID() also reads underscores, signs, blanks, 0x and hyphens anywhere
+_UUID = re.compile(r"(\{)?[0-9a-f]{4}(-?[0-9a-f]{4}){7}(?(1)\})", re.ASCII | re.IGNORECASE)
+
+_NANOSECONDS = re.compile(r"(-?\d{1,25}) nanoseconds( after midnight)?", re.ASCII)
 
 _FRACTION = re.compile(r"(?<=:\d\d)[.,](\d{1,30})(?!\d)", re.ASCII)
+
+_MICROSECOND, _DAY = dt.timedelta(microseconds=1), dt.timedelta(days=1)
 
 #: numeric(p, s) has at most 1000 digits; the default context would refuse more than 28.
 _PRECISE = Context(prec=2200)
@@ -62,7 +67,7 @@ def is_parsed(column: Column) -> bool:
 
 def is_rounded(column: Column) -> bool:
     """Whether `parser` rounds to the type of *column*, if that is asked for."""
-    return column.oid in (*INTEGERS, NUMERIC, *FLOATS, *_MOMENTS, INTERVAL)
+    return column.oid in (*INTEGERS, NUMERIC, *FLOATS, *_MOMENTS, INTERVAL, TIME)
 
 
 def parser(column: Column, *, rounds: bool) -> FieldParser:
@@ -179,13 +184,19 @@ def _rounding_parser(column: str, simple: Callable[[Any], dt.datetime], unit: in
 
 
 def span_parser(column: Column, *, rounds: bool) -> FieldParser:
-    """For an interval: of spans, and of those with nanoseconds as texts such as ``1001 nanoseconds``; as `parser`."""
+    """For an interval or a time of day; as `parser`.
+
+    Of spans and times, and of those that Python does not have as texts: ``1001 nanoseconds``, ``1001 nanoseconds after
+    midnight``.
+    """
     unit = column.unit or 1
     result = FieldParser(column.name, as_is)
 
     def parse(value: Any) -> object:
+        if isinstance(value, dt.time):
+            value = dt.datetime.combine(dt.date.min, value) - dt.datetime.min
         if isinstance(value, dt.timedelta):
-            given = Decimal(value // dt.timedelta(microseconds=1))
+            given = Decimal(value // _MICROSECOND)
         elif isinstance(value, str) and (nanoseconds := _NANOSECONDS.fullmatch(value)):
             given = Decimal(nanoseconds[1]).scaleb(-3)
         else:
@@ -193,18 +204,36 @@ def span_parser(column: Column, *, rounds: bool) -> FieldParser:
         kept = int((given / unit).quantize(1, ROUND_HALF_EVEN, _PRECISE)) * unit
         if kept != given and not rounds:
             raise ValueError(f"finer than type {column.type_name} keeps; --round {column.name} rounds half-even")
+        if column.oid == TIME and not 0 <= kept < _DAY // _MICROSECOND:
+            raise ValueError("not within a day")
         result.rounded += kept != given
-        return dt.timedelta(microseconds=kept)
+        return (dt.datetime.min + kept * _MICROSECOND).time() if column.oid == TIME else kept * _MICROSECOND
 
     result.parse = parse
     return result
 
 
+def finite(value: Any) -> Any:
+    """*value*, a list of lists of whatever.
+
+    Raises:
+        ValueError: NaN or an infinity is within.
+    """
+    if isinstance(value, list):
+        for each in value:
+            finite(each)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(NOT_FINITE)
+    return value
+
+
 def _number(value: Any) -> Decimal:
     if isinstance(value, str):
         value = value.strip()
-        if not _NUMBER.fullmatch(value):
+        if not (number := _NUMBER.fullmatch(value)):
             raise ValueError(NOT_FINITE)
+        if len(number[3] or "") > 3:
+            raise ValueError("load reads exponents of at most three digits: write the number without one")
         return Decimal(value)
     if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
         if not math.isfinite(value):
@@ -273,7 +302,9 @@ def _uuid(value: Any) -> UUID:
     try:
         if isinstance(value, bytes):  # of Parquet, whose type for it is 16 bytes
             return UUID(bytes=value)
-        return UUID(value.strip() if isinstance(value, str) else "")
+        if not (isinstance(value, str) and _UUID.fullmatch(value)):
+            raise ValueError
+        return UUID(value)
     except ValueError:
         raise ValueError("not a UUID") from None
 

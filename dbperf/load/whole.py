@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from dbperf.copy.catalog import Column
 from dbperf.copy.oids import BOOLEAN, DATE, DOUBLE, INTEGERS, REAL, TEXTS, TIMESTAMP, TIMESTAMPTZ
 from dbperf.errors import FileError
+from dbperf.load import int96
 from dbperf.load.values import NOT_FINITE
 
 #: By type of the column, what needs no look at its values but `copy_arrow`'s own, and here that floats are finite.
@@ -39,7 +40,7 @@ class Whole:
     Args:
         fields: name in the batches, and column.
         constants: values of further columns.
-        schema: of the batches.
+        kinds: types of the batches, by name.
         batches: read once.
         fail: makes the error of a value.
     """
@@ -48,15 +49,13 @@ class Whole:
         self,
         fields: Sequence[tuple[str, Column]],
         constants: dict[str, int],
-        schema: pa.Schema,
+        kinds: dict[str, pa.DataType],
         batches: Iterable[pa.RecordBatch],
         fail: Fail,
     ) -> None:
         self._fields, self._constants, self._batches, self._fail = fields, constants, batches, fail
-        kinds: list[tuple[str, pa.DataType]] = [
-            (column.name, _kind(column, schema.field(name).type)) for name, column in fields
-        ]
-        self._schema = pa.schema([*kinds, *((name, pa.int32()) for name in constants)])
+        own: list[tuple[str, pa.DataType]] = [(column.name, _kind(column, kinds[name])) for name, column in fields]
+        self._schema = pa.schema([*own, *((name, pa.int32()) for name in constants)])
         self._error: BaseException | None = None
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
@@ -88,7 +87,20 @@ class Whole:
             finite = pc.fill_null(pc.is_finite(array), True)
             if (place := pc.index(finite, False).as_py()) >= 0:
                 raise self._fail(done + place + 1, column.name, array[place], NOT_FINITE)
+        if pa.types.is_struct(array.type):
+            array = self._micros(column, array, done)
         return array.view(_kind(column, array.type))
+
+    def _micros(self, column: Column, pair: pa.StructArray, done: int) -> pa.Array:
+        """Times of INT96."""
+        micro, nanoseconds, nulls = int96.micros(pair)
+        if (missed := (nanoseconds != 0) & ~nulls).any():
+            place = int(missed.argmax())
+            reason = f"is out of range for type {column.type_name}"
+            if nanoseconds[place] > 0:
+                reason = f"has nanoseconds and PostgreSQL stores microseconds: --round {column.name} rounds half-even"
+            raise self._fail(done + place + 1, column.name, int96.shown(micro[place], nanoseconds[place]), reason)
+        return pa.array(micro, mask=nulls)
 
 
 def _kind(column: Column, kind: pa.DataType) -> pa.DataType:
