@@ -183,6 +183,7 @@ def faithful(array: pa.Array, numbers: Sequence[int], column: str, nanoseconds: 
 
     Raises:
         RowError: nanoseconds, or a time that is none.
+        ColumnError: Python would change values within this type of Arrow's.
     """
     array = _simple(array)
     kind = array.type
@@ -202,7 +203,7 @@ def faithful(array: pa.Array, numbers: Sequence[int], column: str, nanoseconds: 
     items = _values(array)
     if items is None:
         raise ColumnError(
-            f"column {encoder.column.name} is of Arrow's type {kind}, of whose values Python would change some: cast it"
+            f"column {column} is of Arrow's type {kind}, of whose values Python would change some: cast it"
         )
     if items.dtype.kind == "f":
         return pa.array(objects(items), pa.float64(), mask=nulls)
