@@ -261,12 +261,13 @@ def test_a_session_that_is_killed(
 ) -> None:
     """Whatever is stored then, the same call again stores the rest."""
     at = rng.randrange(COUNT // 2, COUNT)
+    sessions = WRITERS if commit == "together" else SESSIONS  # not the one that looks on
     killed: list[Any] = []
 
     def rows() -> Iterator[tuple[int, dt.datetime]]:
         for n in range(COUNT):
             if n == at:
-                killed.extend(numbers.execute(f"SELECT pg_terminate_backend(pid) {SESSIONS} LIMIT 1".encode()))
+                killed.extend(numbers.execute(f"SELECT pg_terminate_backend(pid) {sessions} LIMIT 1".encode()))
             yield n, T
 
     options = {"parallel": 3, "commit": commit, "batch_id": commit}
