@@ -65,21 +65,20 @@ WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.granted
 ORDER BY 1 LIMIT 1
 """
 
-# Of these hours, those whose partition _MISSING makes.
-_UNMADE = """
-WITH bounds AS MATERIALIZED (SELECT b.lower, b.upper FROM dbperf.partition_bounds(%(table)s::regclass) AS b)
+# Of these times, those that the policy allows.
+_ALLOWED = """
 SELECT u.at FROM unnest(%(times)s::timestamp[]) AS u (at)
 JOIN dbperf.partition_policy AS p ON p.relation = %(table)s::regclass AND u.at <= dbperf.utc_now() + p.max_ahead
+"""
+
+# Of these hours, those whose partition _MISSING makes.
+_UNMADE = f"""
+WITH bounds AS MATERIALIZED (SELECT b.lower, b.upper FROM dbperf.partition_bounds(%(table)s::regclass) AS b)
+{_ALLOWED}
 WHERE NOT EXISTS (SELECT FROM bounds AS b WHERE b.lower <= u.at AND u.at < b.upper)
 """
 
-# Of these times, but those that the policy does not allow.
-_MISSING = """
-SELECT m.statement FROM dbperf.missing_partitions(%(table)s::regclass, ARRAY(
-    SELECT u.at FROM unnest(%(times)s::timestamp[]) AS u (at)
-    JOIN dbperf.partition_policy AS p ON p.relation = %(table)s::regclass AND u.at <= dbperf.utc_now() + p.max_ahead
-)) AS m
-"""
+_MISSING = f"SELECT m.statement FROM dbperf.missing_partitions(%(table)s::regclass, ARRAY({_ALLOWED})) AS m"
 
 _NAME = """
 SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_catalog.pg_class AS c

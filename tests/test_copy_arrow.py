@@ -297,8 +297,10 @@ def test_runs(table: psycopg.Connection) -> None:
     data = pa.table({"name": _runs(names), "exact": _runs(short)})
     dbperf.copy_arrow(table, "t", data)
     assert _stored(table, "name, exact") == [("a", Decimal("0.1")), (None, None), ("b", Decimal("0.5"))]
-    with table.transaction(), pytest.raises(RowError, match="pass nanoseconds="):
-        dbperf.copy_arrow(table, "t", pa.table({"hour": _runs(pa.array([1], pa.time64("ns")))}))
+    finer = _runs(pa.array([1], pa.time64("ns")))
+    for column, values in (("hour", finer), ("hours", pa.ListArray.from_arrays([0, 1], finer))):
+        with table.transaction(), pytest.raises(RowError, match="pass nanoseconds="):
+            dbperf.copy_arrow(table, "t", pa.table({column: values}))
 
 
 @pytest.mark.parametrize(

@@ -154,14 +154,10 @@ def _is_changed(kind: pa.DataType) -> bool:
     """Whether pyarrow may make another value of one of this type, or of one within."""
     if isinstance(kind, pa.BaseExtensionType):
         return _is_changed(kind.storage_type)
-    if pa.types.is_map(kind):
-        return _is_changed(kind.key_type) or _is_changed(kind.item_type)
-    if pa.types.is_union(kind) or pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
-        return any(_is_changed(kind.field(place).type) for place in range(kind.num_fields))
-    if _is_list(kind) or pa.types.is_dictionary(kind):
+    if pa.types.is_dictionary(kind):
         return _is_changed(kind.value_type)
-    if pa.types.is_struct(kind):
-        return any(_is_changed(field.type) for field in kind)
+    if kind.num_fields:
+        return any(_is_changed(kind.field(place).type) for place in range(kind.num_fields))
     is_short = kind in (pa.float16(), pa.float32())
     return is_short or any(is_so(kind) for is_so in (pa.types.is_time, pa.types.is_timestamp, pa.types.is_duration))
 
