@@ -21,6 +21,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 import dbperf
+from dbperf.copy.rows import ROWS
 from dbperf.errors import BadRowsError, BatchError, LockedError, RowError, UsageError
 from tests.support import Cluster
 
@@ -31,6 +32,7 @@ ALL = (COUNT, COUNT * (COUNT - 1) // 2, COUNT)
 NOTHING = (0, None, 0)
 
 EACH: dict[str, Any] = {"commit": "each", "batch_id": "b"}
+TORN: dict[str, Any] = {"parallel": 2, "content_hash": "of the file", **EACH}
 
 #: Sessions of the pool, and of them those that write.
 SESSIONS = "FROM pg_stat_activity WHERE application_name = 'parallel'"
@@ -339,13 +341,13 @@ def test_interrupted_at_any_moment(
             numbers.execute("TRUNCATE number")
             with ConnectionPool(f"{upgraded_db} application_name=parallel", min_size=3, open=True) as pool:
                 pool.wait()
-                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.08))
                 try:
+                    signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.08))
                     dbperf.copy_rows(pool, "number", rows, parallel=3, **options)
+                    # within the block: it may have gone off while what was written is freed
+                    signal.setitimer(signal.ITIMER_REAL, 0)
                 except (KeyboardInterrupt, psycopg.Error):  # psycopg may close what it was interrupted in
                     pass
-                finally:
-                    signal.setitimer(signal.ITIMER_REAL, 0)
             while numbers.execute(f"SELECT {WRITERS}".encode()).rowcount:
                 pass
             stored.add(_stored(numbers)[0])
@@ -507,28 +509,71 @@ def test_what_cannot_be(numbers: psycopg.Connection, upgraded_db: str) -> None:
         _sync(upgraded_db, "copy_rows", "number", [(1, T)], parallel=5)
 
 
-def test_a_retry_in_other_chunks(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
-    """Its pieces hold other rows: it is refused, whatever hash the caller says."""
+@pytest.fixture
+def torn(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> pa.Table:
+    """A batch in two chunks for each piece but the last; table `number` has it as a call leaves it that was cut off.
+
+    While one connection was at the first piece, the other one stored the second and the fourth.
+    """
     numbers.execute("DROP TABLE number; CREATE TABLE number (n integer, at timestamp)")
     whole = pa.table({"n": pa.array(range(COUNT), pa.int32())})
-    broken = [*whole.to_batches(max_chunksize=5000)[:-1], None]
+    chunks = pa.Table.from_batches(whole.to_batches(max_chunksize=8192))
+    copy(upgraded_db, "copy_arrow", "number", chunks, **TORN)
+    numbers.execute("DELETE FROM number WHERE n / 8192 NOT IN (1, 3, 5)")
+    numbers.execute("DELETE FROM dbperf.batch_ledger WHERE batch_id IN ('b / 1', 'b / 3')")
+    numbers.execute(
+        "UPDATE dbperf.batch_ledger SET content_hash = '2 connections, commit each, 16384 rows',"
+        " rows = NULL, inserted = NULL, updated = NULL, ignored = NULL, quarantined = NULL WHERE batch_id = 'b'"
+    )
+    return chunks
 
-    def chunks() -> Iterator[Any]:
-        for chunk in broken:
-            if chunk is None:
-                raise OSError("the feed")
-            yield chunk
 
-    first = pa.RecordBatchReader.from_batches(whole.schema, chunks())
-    options = {"parallel": 2, "content_hash": "of the file", **EACH}
-    with pytest.raises(OSError, match="the feed"):
-        copy(upgraded_db, "copy_arrow", "number", first, **options)
-    stored = _stored(numbers)
-    with suppress(BatchError):  # it may be that nothing was stored
-        copy(upgraded_db, "copy_arrow", "number", whole, **options)
-        assert stored == NOTHING
-    count, _, distinct = _stored(numbers)
-    assert count == distinct
+@pytest.mark.parametrize("how", ["in other chunks", "in another order", "cut off"])
+def test_a_retry_with_other_pieces(
+    torn: pa.Table, numbers: psycopg.Connection, upgraded_db: str, copy: Copy, how: str
+) -> None:
+    """Nothing of it is stored, whatever hash the caller says."""
+    before = _stored(numbers)
+    data = torn.combine_chunks()
+    if how == "in other chunks":
+        data = pa.Table.from_batches(data.to_batches(max_chunksize=5000))
+    elif how == "in another order":
+        data = data.sort_by([("n", "descending")])
+    else:
+        data = data[: 2 * 8192]
+    with pytest.raises(BatchError, match="other content"):
+        copy(upgraded_db, "copy_arrow", "number", data, **TORN)
+    assert _stored(numbers) == before
+
+
+def test_a_retry_of_what_is_missing(torn: pa.Table, numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    assert copy(upgraded_db, "copy_arrow", "number", torn, **TORN).rows == COUNT
+    assert _stored(numbers) == ALL
+    assert copy(upgraded_db, "copy_arrow", "number", torn, **TORN).duplicate_batch
+    assert _stored(numbers) == ALL
+
+
+def test_pieces_are_not_stored_far_ahead(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
+    """Of two connections, one waits with the first piece; while it does, the sixth is not begun."""
+
+    piece = -(-16384 // ROWS) * ROWS
+    begun = 6 * piece - ROWS  # rows in blocks, dealt out in turn: the fifth has all of its own then
+
+    def rows() -> Iterator[tuple[int, dt.datetime]]:
+        for n in range(begun + ROWS):
+            if n == begun - 1:
+                other.rollback()
+            if n == begun:
+                stored = numbers.execute("SELECT FROM dbperf.batch_ledger WHERE batch_id = 'b / 1' AND rows > 0")
+                done.append(stored.rowcount)
+            yield n, T
+
+    done: list[int] = []
+    with psycopg.connect(upgraded_db) as other:
+        other.execute("INSERT INTO number VALUES (0, now())")
+        copy(upgraded_db, "copy_rows", "number", rows(), parallel=2, **EACH)
+    assert done == [1]
+    assert _stored(numbers)[0] == 6 * piece
 
 
 def test_without_a_connection_to_look(numbers: psycopg.Connection, upgraded_db: str, cluster: Cluster) -> None:

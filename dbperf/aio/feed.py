@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import psycopg
+
+from dbperf.copy.feed import AHEAD
 
 Item = TypeVar("Item")
 T = TypeVar("T")
@@ -17,6 +20,9 @@ _WAITING = 2
 
 #: Seconds without any movement before somebody looks why.
 _PATIENCE = 1.0
+
+#: An item and what to tell when it is done; None: that was all.
+_Queue = asyncio.Queue[tuple[Item, asyncio.Event] | None]
 
 _Work = Callable[[psycopg.AsyncConnection[Any], AsyncIterator[Item]], Awaitable[T]]
 
@@ -29,19 +35,28 @@ async def afeed(
 ) -> list[T]:
     """Do *work* on each of *conns* with the items that *deal* has for it; what each returned, when all have ended.
 
+    An item is done when its worker asks for the next one. It is given when the one that is `AHEAD` times the number of
+    workers before it is done: so much, and no more, is done out of turn.
+
     Args:
         look: called in each second without movement, and may block; raises if they wait in vain.
 
     Raises:
         BaseException: what the first of them, *deal* or *look* raised; all have ended then.
     """
-    queues: list[asyncio.Queue[list[Item]]] = [asyncio.Queue(_WAITING) for _ in conns]
+    queues: list[_Queue[Item]] = [asyncio.Queue(_WAITING) for _ in conns]
+    given: deque[tuple[asyncio.Event, asyncio.Future[T]]] = deque()
     running = [asyncio.ensure_future(work(conn, _items(queue))) for conn, queue in zip(conns, queues, strict=True)]
     try:
         async for worker, item in deal:
-            await _done(queues[worker].put([item]), running[worker], running, look)
+            if len(given) == AHEAD * len(conns):
+                done, whose = given.popleft()
+                await _done(done.wait(), whose, running, look)
+            done = asyncio.Event()
+            await _done(queues[worker].put((item, done)), running[worker], running, look)
+            given.append((done, running[worker]))
         for worker, queue in enumerate(queues):
-            await _done(queue.put([]), running[worker], running, look)
+            await _done(queue.put(None), running[worker], running, look)
         for each in running:
             await _done(each, each, running, look)
         return [each.result() for each in running]
@@ -65,9 +80,11 @@ async def afinish(stack: AsyncExitStack) -> None:
         raise cancelled
 
 
-async def _items(queue: asyncio.Queue[list[Item]]) -> AsyncIterator[Item]:
-    while items := await queue.get():
-        yield items[0]
+async def _items(queue: _Queue[Item]) -> AsyncIterator[Item]:
+    while given := await queue.get():
+        item, done = given
+        yield item
+        done.set()
 
 
 async def _done(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -18,13 +18,19 @@ from dbperf.aio.lookup import ask as aask
 from dbperf.aio.lookup import rows_of as arows_of
 from dbperf.copy.blocks import BlockEncoder, Part
 from dbperf.copy.catalog import Column
+from dbperf.copy.feed import AHEAD
 from dbperf.copy.interrupts import nothing_half_open
-from dbperf.copy.ledger import END_PIECES, HAS_ONE, SPLIT
+from dbperf.copy.ledger import CLAIMED, END_PIECES, SPLIT
 from dbperf.copy.options import CopyResult, Settings, total
 from dbperf.copy.progress import Meter
 from dbperf.copy.rights import rights_error
 from dbperf.copy.routing import KEY, Router, Watch, routing_place
 from dbperf.errors import BadRowsError, BatchError, own_error
+
+T = TypeVar("T")
+
+#: Parts that one connection stores in a transaction of their own, with their number in the batch.
+Piece = tuple[int, list[Part]]
 
 Encoders = Callable[[psycopg.AsyncConnection[Any]], BlockEncoder]
 
@@ -67,6 +73,8 @@ class Parallel:
         self._meter = Meter(settings.progress, self._conns)
         self._is_stored = False  # all of it: then nothing may be stored
         self._split = f"{settings.parallel} connections, commit {settings.commit}"
+        if settings.commit == "each":
+            self._split += f", {_PIECE_ROWS} rows"
 
     async def write(self, parts: Iterator[Part] | AsyncIterator[Part]) -> CopyResult:
         """Write what *parts* hold, in transactions that end together, or each piece in its own.
@@ -132,14 +140,8 @@ class Parallel:
             counts = whole.inserted, whole.updated, whole.ignored, whole.quarantined
             await aask(self._conns[0], END_PIECES, asked.batch_id, asked.content_hash or self._split, *counts)
 
-    def _piece(self, conn: psycopg.AsyncConnection[Any], number: int) -> str:
-        """The name, after the batch's, of a connection's piece, from 1; together, each has one."""
-        name = f" / {self._conns.index(conn) + 1} of {self._settings.parallel}"
-        return f"{name}, {number}" if self._settings.commit == "each" else name
-
-    def _batch(self, conn: psycopg.AsyncConnection[Any], number: int = 1) -> AsyncBatch:
-        piece = self._piece(conn, number), self._meter
-        return AsyncBatch(conn, self._columns, self._encoders(conn), self._settings, piece)
+    def _batch(self, conn: psycopg.AsyncConnection[Any], piece: str) -> AsyncBatch:
+        return AsyncBatch(conn, self._columns, self._encoders(conn), self._settings, (piece, self._meter))
 
     # -- together, or each -----------------------------------------------------------------
 
@@ -161,7 +163,7 @@ class Parallel:
             return results
 
     async def _write_part(self, conn: psycopg.AsyncConnection[Any], parts: AsyncIterator[Part]) -> CopyResult:
-        return await self._batch(conn).write(parts)
+        return await self._batch(conn, f" / {self._conns.index(conn) + 1} of {len(self._conns)}").write(parts)
 
     def _check_bad_rows(self, results: Sequence[CopyResult]) -> None:
         bad, most = sum(result.quarantined for result in results), self._settings.max_errors
@@ -172,26 +174,59 @@ class Parallel:
             )
 
     async def _write_each(self, deal: AsyncIterator[tuple[int, Part]]) -> list[CopyResult]:
-        results = await afeed(self._conns, self._write_pieces, _pieces(deal), None)
-        flat = [result for each in results for result in each]
-        beyond = [
-            f"{self._settings.batch_id}{self._piece(conn, len(each) + 1)}"
-            for conn, each in zip(self._conns, results, strict=True)
-        ]
+        pieces = _pieces(deal)
+        results, missing = await self._compare(pieces)
+        if self._is_stored and (missing or await atake(pieces, 1)):
+            raise self._other()
+        for written in await afeed(self._conns, self._write_pieces, _chained(missing, pieces), None):
+            results += written
+        if await self._stored_after(len(results)):
+            raise self._other()
         async with self._conns[0].transaction():
-            if await aask(self._conns[0], HAS_ONE, beyond):
-                raise self._other()
-            await self._end(flat)
-        return flat
-
-    async def _write_pieces(
-        self, conn: psycopg.AsyncConnection[Any], pieces: AsyncIterator[list[Part]]
-    ) -> list[CopyResult]:
-        results: list[CopyResult] = []
-        async for parts in pieces:
-            async with conn.transaction(force_rollback=self._is_stored):
-                results.append(await self._batch(conn, len(results) + 1).write(iter(parts)))
+            await self._end(results)
         return results
+
+    async def _compare(
+        self, pieces: AsyncIterator[tuple[int, Piece]]
+    ) -> tuple[list[CopyResult], list[tuple[int, Piece]]]:
+        """Read what an earlier call stored; the results of that, and the pieces between that are not stored.
+
+        All of it, before a piece is stored. Where as many are missing as are given out of turn, it stored no more.
+
+        Raises:
+            BatchError: it stored something else.
+        """
+        results: list[CopyResult] = []
+        missing: list[tuple[int, Piece]] = []
+        while stored := await self._stored_after(len(results) + len(missing)):
+            taken = await atake(pieces, 1)
+            if not taken:
+                raise self._other()
+            worker, piece = taken[0]
+            if self._name(piece[0]) in stored:
+                results.append(await self._write_piece(self._conns[0], piece))
+            else:
+                missing.append((worker, piece))
+        return results, missing
+
+    async def _stored_after(self, number: int) -> set[str]:
+        """The names of pieces that are stored, of so many after this one as are given out of turn."""
+        names = [self._name(later) for later in range(number + 1, number + 1 + AHEAD * len(self._conns))]
+        async with self._conns[0].transaction(force_rollback=True):
+            found = await arows_of(self._conns[0], CLAIMED, [names, self._target])
+        return {name for (name,) in found}
+
+    def _name(self, number: int) -> str:
+        """A piece's in the ledger."""
+        return f"{self._settings.batch_id} / {number}"
+
+    async def _write_pieces(self, conn: psycopg.AsyncConnection[Any], pieces: AsyncIterator[Piece]) -> list[CopyResult]:
+        return [await self._write_piece(conn, piece) async for piece in pieces]
+
+    async def _write_piece(self, conn: psycopg.AsyncConnection[Any], piece: Piece) -> CopyResult:
+        number, parts = piece
+        async with conn.transaction():
+            return await self._batch(conn, f" / {number}").write(iter(parts))
 
     # -- who gets what ---------------------------------------------------------------------
 
@@ -217,16 +252,26 @@ class Parallel:
                     yield dealt
 
 
-async def _pieces(deal: AsyncIterator[tuple[int, Part]]) -> AsyncIterator[tuple[int, list[Part]]]:
+async def _pieces(deal: AsyncIterator[tuple[int, Part]]) -> AsyncIterator[tuple[int, Piece]]:
     """Parts of one connection, several at a time."""
+    number = 0
     waiting: dict[int, list[Part]] = {}
     async for worker, part in deal:
         parts = waiting.setdefault(worker, [])
         parts.append(part)
         if sum(map(len, parts)) >= _PIECE_ROWS:
-            yield worker, waiting.pop(worker)
+            number += 1
+            yield worker, (number, waiting.pop(worker))
     for worker, parts in waiting.items():
-        yield worker, parts
+        number += 1
+        yield worker, (number, parts)
+
+
+async def _chained(first: Sequence[T], then: AsyncIterator[T]) -> AsyncIterator[T]:
+    for item in first:
+        yield item
+    async for item in then:
+        yield item
 
 
 async def _pid(conn: psycopg.AsyncConnection[Any]) -> int:

@@ -6,6 +6,7 @@ of `threading`, `queue.Queue` or `concurrent.futures`, the lock stays taken. So 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from queue import Empty, SimpleQueue
@@ -22,6 +23,9 @@ T = TypeVar("T")
 #: Items that wait for each worker.
 _WAITING = 2
 
+#: Times the number of workers: how many items after one that is not done yet are given out.
+AHEAD = 2
+
 #: Seconds without any movement before somebody looks why, and between two cancel requests.
 _PATIENCE, _AGAIN = 1.0, 0.1
 
@@ -36,7 +40,8 @@ def feed(
 ) -> list[T]:
     """Do *work* on each of *conns* with the items that *deal* has for it; what each returned, when all have ended.
 
-    *deal* is asked in the caller's thread.
+    *deal* is asked in the caller's thread. An item is done when its worker asks for the next one. It is given when the
+    one that is `AHEAD` times the number of workers before it is done: so much, and no more, is done out of turn.
 
     Args:
         look: called in each second without movement, and may block; raises if they wait in vain.
@@ -46,6 +51,7 @@ def feed(
     """
     moved: SimpleQueue[None] = SimpleQueue()
     workers = [_Worker(conn, work, moved) for conn in conns]
+    given: deque[Callable[[], bool]] = deque()
 
     def wait(until: Callable[[], bool]) -> None:
         while True:
@@ -65,8 +71,10 @@ def feed(
             for worker in workers:
                 worker.thread.start()
         for place, item in deal:
+            if len(given) == AHEAD * len(workers):
+                wait(given.popleft())
             wait(workers[place].has_room)
-            workers[place].give(item)
+            given.append(workers[place].give(item))
         for worker in workers:
             worker.give_no_more()
         wait(lambda: all(worker.results for worker in workers))
@@ -106,6 +114,7 @@ class _Worker(Generic[Item, T]):
         self.error: BaseException | None = None
         self._work, self._moved = work, moved
         self._queue: SimpleQueue[list[Item]] = SimpleQueue()  # an item; none: that was all
+        self._given = self._done = 0
         self._is_stopped = False
 
     def has_ended(self) -> bool:
@@ -114,8 +123,12 @@ class _Worker(Generic[Item, T]):
     def has_room(self) -> bool:
         return self.has_ended() or self._queue.qsize() < _WAITING
 
-    def give(self, item: Item) -> None:
+    def give(self, item: Item) -> Callable[[], bool]:
+        """Tells whether it is done."""
         self._queue.put([item])
+        self._given += 1
+        number = self._given
+        return lambda: self.has_ended() or self._done >= number
 
     def give_no_more(self) -> None:
         self._queue.put([])
@@ -137,6 +150,8 @@ class _Worker(Generic[Item, T]):
                 break
             self._moved.put(None)
             yield items[0]
+            self._done += 1
+            self._moved.put(None)
         if self._is_stopped:
             raise _StoppedError
 

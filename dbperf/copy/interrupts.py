@@ -24,12 +24,20 @@ def uninterrupted() -> Iterator[None]:
         yield
         return
     came: dict[int, FrameType | None] = {}
-    held = _handlers()
+    held, is_over = _handlers(), False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if is_over:  # a handler that raised was in the way of setting this one's back
+            held[number](number, frame)
+        else:
+            came[number] = frame
+
     try:
         for number in held:
-            signal.signal(number, came.__setitem__)
+            signal.signal(number, note)
         yield
     finally:
+        is_over = True
         for number, handler in held.items():
             signal.signal(number, handler)
         for number, frame in came.items():

@@ -8,5 +8,7 @@ END = "SELECT dbperf.end_batch(%s, %s, %s, %s, %s, %s)"
 
 END_PIECES = "SELECT dbperf.end_batch(%s, %s, %s, %s, %s, %s, in_pieces => true)"
 
-#: A row if one of these batches was begun.
-HAS_ONE = "SELECT true FROM dbperf.batch_ledger WHERE batch_id = ANY (%s) LIMIT 1"
+#: Which of these names of a table's batches are there; it waits for transactions that write them, and adds the others.
+CLAIMED = """
+SELECT name FROM pg_catalog.unnest(%s::text[]) AS name WHERE EXISTS (SELECT FROM dbperf.claim_batch(name, %s, NULL))
+"""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -16,16 +16,21 @@ from psycopg_pool import ConnectionPool
 from dbperf.copy.batch import Batch
 from dbperf.copy.blocks import BlockEncoder, Part
 from dbperf.copy.catalog import Column
-from dbperf.copy.feed import feed, finish
+from dbperf.copy.feed import AHEAD, feed, finish
 from dbperf.copy.interrupts import nothing_half_open
 from dbperf.copy.iterate import run, take
-from dbperf.copy.ledger import END_PIECES, HAS_ONE, SPLIT
+from dbperf.copy.ledger import CLAIMED, END_PIECES, SPLIT
 from dbperf.copy.lookup import ask, rows_of
 from dbperf.copy.options import CopyResult, Settings, total
 from dbperf.copy.progress import Meter
 from dbperf.copy.rights import rights_error
 from dbperf.copy.routing import KEY, Router, Watch, routing_place
 from dbperf.errors import BadRowsError, BatchError, own_error
+
+T = TypeVar("T")
+
+#: Parts that one connection stores in a transaction of their own, with their number in the batch.
+Piece = tuple[int, list[Part]]
 
 Encoders = Callable[[psycopg.Connection[Any]], BlockEncoder]
 
@@ -68,6 +73,8 @@ class Parallel:
         self._meter = Meter(settings.progress, self._conns)
         self._is_stored = False  # all of it: then nothing may be stored
         self._split = f"{settings.parallel} connections, commit {settings.commit}"
+        if settings.commit == "each":
+            self._split += f", {_PIECE_ROWS} rows"
 
     def write(self, parts: Iterator[Part] | Iterator[Part]) -> CopyResult:
         """Write what *parts* hold, in transactions that end together, or each piece in its own.
@@ -133,14 +140,8 @@ class Parallel:
             counts = whole.inserted, whole.updated, whole.ignored, whole.quarantined
             ask(self._conns[0], END_PIECES, asked.batch_id, asked.content_hash or self._split, *counts)
 
-    def _piece(self, conn: psycopg.Connection[Any], number: int) -> str:
-        """The name, after the batch's, of a connection's piece, from 1; together, each has one."""
-        name = f" / {self._conns.index(conn) + 1} of {self._settings.parallel}"
-        return f"{name}, {number}" if self._settings.commit == "each" else name
-
-    def _batch(self, conn: psycopg.Connection[Any], number: int = 1) -> Batch:
-        piece = self._piece(conn, number), self._meter
-        return Batch(conn, self._columns, self._encoders(conn), self._settings, piece)
+    def _batch(self, conn: psycopg.Connection[Any], piece: str) -> Batch:
+        return Batch(conn, self._columns, self._encoders(conn), self._settings, (piece, self._meter))
 
     # -- together, or each -----------------------------------------------------------------
 
@@ -162,7 +163,7 @@ class Parallel:
             return results
 
     def _write_part(self, conn: psycopg.Connection[Any], parts: Iterator[Part]) -> CopyResult:
-        return self._batch(conn).write(parts)
+        return self._batch(conn, f" / {self._conns.index(conn) + 1} of {len(self._conns)}").write(parts)
 
     def _check_bad_rows(self, results: Sequence[CopyResult]) -> None:
         bad, most = sum(result.quarantined for result in results), self._settings.max_errors
@@ -173,24 +174,57 @@ class Parallel:
             )
 
     def _write_each(self, deal: Iterator[tuple[int, Part]]) -> list[CopyResult]:
-        results = feed(self._conns, self._write_pieces, _pieces(deal), None)
-        flat = [result for each in results for result in each]
-        beyond = [
-            f"{self._settings.batch_id}{self._piece(conn, len(each) + 1)}"
-            for conn, each in zip(self._conns, results, strict=True)
-        ]
+        pieces = _pieces(deal)
+        results, missing = self._compare(pieces)
+        if self._is_stored and (missing or take(pieces, 1)):
+            raise self._other()
+        for written in feed(self._conns, self._write_pieces, _chained(missing, pieces), None):
+            results += written
+        if self._stored_after(len(results)):
+            raise self._other()
         with self._conns[0].transaction():
-            if ask(self._conns[0], HAS_ONE, beyond):
-                raise self._other()
-            self._end(flat)
-        return flat
-
-    def _write_pieces(self, conn: psycopg.Connection[Any], pieces: Iterator[list[Part]]) -> list[CopyResult]:
-        results: list[CopyResult] = []
-        for parts in pieces:
-            with conn.transaction(force_rollback=self._is_stored):
-                results.append(self._batch(conn, len(results) + 1).write(iter(parts)))
+            self._end(results)
         return results
+
+    def _compare(self, pieces: Iterator[tuple[int, Piece]]) -> tuple[list[CopyResult], list[tuple[int, Piece]]]:
+        """Read what an earlier call stored; the results of that, and the pieces between that are not stored.
+
+        All of it, before a piece is stored. Where as many are missing as are given out of turn, it stored no more.
+
+        Raises:
+            BatchError: it stored something else.
+        """
+        results: list[CopyResult] = []
+        missing: list[tuple[int, Piece]] = []
+        while stored := self._stored_after(len(results) + len(missing)):
+            taken = take(pieces, 1)
+            if not taken:
+                raise self._other()
+            worker, piece = taken[0]
+            if self._name(piece[0]) in stored:
+                results.append(self._write_piece(self._conns[0], piece))
+            else:
+                missing.append((worker, piece))
+        return results, missing
+
+    def _stored_after(self, number: int) -> set[str]:
+        """The names of pieces that are stored, of so many after this one as are given out of turn."""
+        names = [self._name(later) for later in range(number + 1, number + 1 + AHEAD * len(self._conns))]
+        with self._conns[0].transaction(force_rollback=True):
+            found = rows_of(self._conns[0], CLAIMED, [names, self._target])
+        return {name for (name,) in found}
+
+    def _name(self, number: int) -> str:
+        """A piece's in the ledger."""
+        return f"{self._settings.batch_id} / {number}"
+
+    def _write_pieces(self, conn: psycopg.Connection[Any], pieces: Iterator[Piece]) -> list[CopyResult]:
+        return [self._write_piece(conn, piece) for piece in pieces]
+
+    def _write_piece(self, conn: psycopg.Connection[Any], piece: Piece) -> CopyResult:
+        number, parts = piece
+        with conn.transaction():
+            return self._batch(conn, f" / {number}").write(iter(parts))
 
     # -- who gets what ---------------------------------------------------------------------
 
@@ -214,16 +248,26 @@ class Parallel:
                     yield dealt
 
 
-def _pieces(deal: Iterator[tuple[int, Part]]) -> Iterator[tuple[int, list[Part]]]:
+def _pieces(deal: Iterator[tuple[int, Part]]) -> Iterator[tuple[int, Piece]]:
     """Parts of one connection, several at a time."""
+    number = 0
     waiting: dict[int, list[Part]] = {}
     for worker, part in deal:
         parts = waiting.setdefault(worker, [])
         parts.append(part)
         if sum(map(len, parts)) >= _PIECE_ROWS:
-            yield worker, waiting.pop(worker)
+            number += 1
+            yield worker, (number, waiting.pop(worker))
     for worker, parts in waiting.items():
-        yield worker, parts
+        number += 1
+        yield worker, (number, parts)
+
+
+def _chained(first: Sequence[T], then: Iterator[T]) -> Iterator[T]:
+    for item in first:
+        yield item
+    for item in then:
+        yield item
 
 
 def _pid(conn: psycopg.Connection[Any]) -> int:
