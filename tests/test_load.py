@@ -200,8 +200,8 @@ def test_dry_run_and_create_instrument(legacy_db: str, bars: Path) -> None:
         ("n,t\n1,a\n".encode("utf-16"), "line 1: is UTF-16, and load reads UTF-8: iconv -f UTF-16 -t UTF-8 FILE"),
         ("n,t\n1,a\n".encode("utf-16-le"), "line 1: holds zero bytes: if it is UTF-16, iconv"),
         (b"n,t\r1,a\r", "line 1: is not CSV: a carriage return ends no line"),
-        (b"n;t\n1;a\n", "by commas, which mlr --icsv --ifs semicolon --ocsv cat FILE | dbperf load - … puts there"),
-        (b"n\tt\n1\ta\n", "by commas, which mlr --icsv --ifs tab --ocsv cat FILE | dbperf load - … puts there"),
+        (b"n;t\n1;a\n", "by commas, or by what --delimiter says, such as ';'"),
+        (b"n\tt\n1\ta\n", "by commas, or by what --delimiter says, such as '\\t'"),
         (b"n,t\n1,\xfc\n", "line 2: is not UTF-8: if it is Latin-1, iconv -f LATIN1 -t UTF-8 FILE | dbperf load - …"),
         (b"n,t\n1e1000,a\n", "'1e1000': load reads exponents of at most three digits: write the number without one"),
         (b"n,t,\n1,a,\n", "field '' of strange.csv has no column in strange: leave it out with --map -=\n"),
@@ -422,7 +422,10 @@ def test_the_same_file_with_other_options_is_refused(upgraded_db: str, tmp_path:
         run_dbperf(*load, dsn=upgraded_db)
         for more in (["--round", "close"], ["--map", "-=at"]):
             said = run_dbperf(*load, *more, dsn=upgraded_db, check=1).stderr
-            assert "dbperf: the file was loaded before with other options (--map or --round): delete those rows" in said
+            assert (
+                "dbperf: the file was loaded before with other options (--map, --round, --time, --null …): delete those rows"
+                in said
+            )
         assert value(conn, "SELECT count(*) FROM bar") == 2
         for symbol in ("ES", "ES", "NQ", "NQ"):  # one file of two instruments is two batches
             run_dbperf(*load, "--instrument", symbol, "--create-instrument", dsn=upgraded_db)
@@ -440,7 +443,10 @@ def test_a_batch_id_is_of_one_content_instrument_and_mapping(upgraded_db: str, b
         run_dbperf(*load, "--instrument", "A1", dsn=upgraded_db)
         for more in (["A2"], ["A1", "--map", "-=open"], ["A1", "--round", "price"]):
             said = run_dbperf(*load, "--instrument", *more, dsn=upgraded_db, check=1).stderr
-            assert "stored before with other content, --instrument, --map or --round: give this one another id" in said
+            assert (
+                "stored before with other content, --instrument, --map, --round, --time or --null: give this one another id"
+                in said
+            )
         assert value(conn, "SELECT count(*) FROM market_data") == before + 4
 
 

@@ -66,7 +66,17 @@ def legacy_create(context: Context, ticks: int, instruments: int, seed: int, sch
 @click.option("--create-instrument", is_flag=True, help="Insert the instrument if its symbol is not known.")
 @click.option("--map", "mapping", metavar="COLUMN=FIELD", multiple=True, help="Fill COLUMN from the file's FIELD.")
 @click.option("--round", "rounded", metavar="COLUMN", multiple=True, help="Round COLUMN half-even to what it holds.")
+@click.option(
+    "--time",
+    "times",
+    metavar="COLUMN=FORM",
+    multiple=True,
+    help="How times are written: s, ms, us, ns since 1970, or as %d.%m.%Y %H:%M:%S.%f.  [ISO 8601]",
+)
 @click.option("--format", "file_format", type=click.Choice(load.FORMATS), help="Of FILE, if it is taken for another.")
+@click.option("--delimiter", default=",", metavar="CHAR", help="Of CSV, such as ';' or '\\t'.  [,]")
+@click.option("--fields", metavar="NAME,…", help="Of CSV without a header line, which to leave out being named -.")
+@click.option("--null", "nulls", metavar="WORD", multiple=True, help="NULL in CSV, as nothing is, such as NaN.")
 @click.option("--on-conflict", type=click.Choice(get_args(OnConflict)), help="If the table has a row's key.  [error]")
 @click.option("--key", metavar="COLUMN", multiple=True, help="Of the unique index; else the primary key's.")
 @click.option("--newer", metavar="COLUMN", help="Update only where its value is greater than the one there.")
@@ -87,7 +97,11 @@ def load_command(
     create_instrument: bool,
     mapping: tuple[str, ...],
     rounded: tuple[str, ...],
+    times: tuple[str, ...],
     file_format: str | None,
+    delimiter: str,
+    fields: str | None,
+    nulls: tuple[str, ...],
     dry_run: bool,
     **writing: Any,
 ) -> None:
@@ -96,10 +110,19 @@ def load_command(
 
     CSV with a header line, NDJSON (a JSON object a line) or Parquet; plain, or compressed with gzip or zstd.
     """
-    pairs = load.parse_mapping(mapping)
     writing["key"] = list(writing["key"]) or None
-    given = cast(CopyOptions, {name: value for name, value in writing.items() if value is not None})
-    options = load.Options(table, instrument, create_instrument, pairs, rounded, dry_run, file_format, given)
+    options = load.Options(
+        table,
+        instrument,
+        create_instrument,
+        mapping=load.parse_mapping(mapping),
+        rounded=rounded,
+        times=load.parse_forms(times),
+        dry_run=dry_run,
+        format=file_format,
+        dialect=load.parse_dialect(delimiter, fields, nulls),
+        writing=cast(CopyOptions, {name: value for name, value in writing.items() if value is not None}),
+    )
     with (
         _advised(),
         context.connect(announce=True) as conn,

@@ -23,16 +23,30 @@ from dbperf.copy.moments import hours_of
 from dbperf.copy.options import Options as CopyOptions
 from dbperf.errors import DbperfError, FileError, RightsError, RowError, UsageError, sentence
 from dbperf.load import advice
+from dbperf.load.csvfile import Dialect, parse_dialect
 from dbperf.load.instrument import instrument
 from dbperf.load.options import LoadResult, Options, parse_mapping
 from dbperf.load.reader import Reader, Record
 from dbperf.load.readers import FORMATS, reader_of
 from dbperf.load.source import STDIN, Progress, Source, unnoticed
 from dbperf.load.targets import check_filled, columns_of, targets_of
+from dbperf.load.times import parse_forms, time_parser
 from dbperf.load.values import FieldParser, is_rounded
 from dbperf.migrations.session import sibling, value
 
-__all__ = ["FORMATS", "STDIN", "LoadResult", "Options", "Source", "load", "parse_mapping", "reader_of"]
+__all__ = [
+    "FORMATS",
+    "STDIN",
+    "Dialect",
+    "LoadResult",
+    "Options",
+    "Source",
+    "load",
+    "parse_dialect",
+    "parse_forms",
+    "parse_mapping",
+    "reader_of",
+]
 
 _Writers = psycopg.Connection | ConnectionPool
 
@@ -63,7 +77,7 @@ def load(
         BatchError: the batch was stored before, with other content, fields or rounding. Nothing was loaded.
         psycopg.Error: the server refused something that no line explains.
     """
-    file = reader_of(source, options.format)
+    file = reader_of(source, options.format, options.dialect)
     columns = columns_of(conn, options.table)
     targets = targets_of(file, columns, options)
     check_filled(columns, targets, options)
@@ -91,11 +105,15 @@ class _Loading:
         self._filled = [(position, by_name[name]) for position, name in targets]
         self._fields = [(position, self._parser(position, column)) for position, column in self._filled]
         filled = {field.column for _, field in self._fields}
-        if unfilled := [name for name in options.rounded if name not in filled]:
-            raise UsageError(f"--round {unfilled[0]}: the file does not fill this column")
+        for option, names in (("--round", options.rounded), ("--time", options.times)):
+            if unfilled := [name for name in names if name not in filled]:
+                raise UsageError(f"{option} {unfilled[0]}: the file does not fill this column")
 
     def _parser(self, position: int, column: Column) -> FieldParser:
-        return self._file.parser(position, column, rounds=column.name in self._options.rounded)
+        rounds = column.name in self._options.rounded
+        if form := self._options.times.get(column.name):
+            return time_parser(column, form, self._file.nulls, rounds=rounds)
+        return self._file.parser(position, column, rounds=rounds)
 
     def make_partitions(self, conn: psycopg.Connection) -> None:
         """Let rows find their partitions, if the policy allows these; reads the times once more than the rest.
@@ -172,7 +190,8 @@ class _Loading:
     def _copy(self, conn: _Writers, constants: dict[str, int], writing: CopyOptions, progress: Progress) -> CopyResult:
         table, whole = self._options.table, None
         # what fails on the way to Arrow stops everything, and nobody would count there what is rounded
-        if writing.get("on_error", "stop") == "stop" and not self._options.rounded and not self._unmade:
+        asked = self._options
+        if writing.get("on_error", "stop") == "stop" and not (asked.rounded or asked.times or self._unmade):
             whole = self._file.whole(self._filled, constants, progress)
         if whole is not None:
             with whole as data:
@@ -190,7 +209,7 @@ class _Loading:
         content = self._file.source.digest()
         fields = sorted((column.name, self._file.header[position]) for position, column in self._filled)
         target = _digest(self._filled[0][1].table, identity)
-        how = _digest(content, identity, fields, sorted(set(asked.rounded)))
+        how = _digest(content, identity, fields, sorted(set(asked.rounded)), sorted(asked.times.items()), asked.dialect)
         return {"batch_id": f"file {content} {target[:16]}", "content_hash": how, **given}
 
     def _rows(self, tail: tuple[int, ...], progress: Progress) -> Iterator[tuple[Any, ...]]:

@@ -9,12 +9,15 @@ _UTC = re.compile(r": pass (naive UTC|aware) datetimes, or naive_is_utc=True")
 
 #: Options as sentences of the writers name them, and as the command line does.
 _NAMES = (
-    (re.compile(r"(?<=stored before with other content)(?=: give this one)"), r", --instrument, --map or --round"),
+    (
+        re.compile(r"(?<=stored before with other content)(?=: give this one)"),
+        r", --instrument, --map, --round, --time or --null",
+    ),
     (re.compile(r", or pass on_deleted => .*"), ""),
     (re.compile(r"pass commit='each', or leave parallel out"), "leave --parallel out"),
     (
         re.compile(r"with other content, parallel or commit:"),
-        "with other content, --instrument, --map, --round or --parallel:",
+        "with other content, --instrument, --map, --round, --time, --null or --parallel:",
     ),
     (re.compile(r"^parallel (?=deals)|(?<=leave )parallel (?=out)"), "--parallel "),
     (re.compile(r"^(key|newer) (?=says|names)"), r"--\1 "),
@@ -22,8 +25,8 @@ _NAMES = (
     (re.compile(r"\b(on|max)_(conflict|errors?)='?(\w+)'?"), r"--\1-\2 \3"),
     (
         re.compile(r"batch (file [0-9a-f]{64} [0-9a-f]{16}) was stored before,? with other content.*"),
-        r"the file was loaded before with other options (--map or --round): delete those rows, and the ledger's "
-        r"(DELETE FROM dbperf.batch_ledger WHERE starts_with(batch_id, '\1')), or pass a --batch-id of its own if "
+        r"the file was loaded before with other options (--map, --round, --time, --null …): delete those rows, and the "
+        r"ledger's (DELETE FROM dbperf.batch_ledger WHERE starts_with(batch_id, '\1')), or pass a --batch-id of its own if "
         "it is meant twice",
     ),
 )

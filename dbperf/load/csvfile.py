@@ -1,16 +1,47 @@
-"""CSV with a header line: an empty field without quotes is NULL, and one with quotes an empty text."""
+"""CSV: an empty field without quotes is NULL, and one with quotes an empty text."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from dbperf.copy.catalog import Column
 from dbperf.copy.oids import TEXTS
+from dbperf.errors import UsageError
 from dbperf.load.reader import LONGEST_LINE, Lines, Reader, Record
 from dbperf.load.source import Progress, Source, unnoticed
 from dbperf.load.values import FieldParser, parser
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file of CSV is written.
+
+    Attributes:
+        delimiter: what separates fields, one character.
+        fields: their names, where the file has no header line.
+        nulls: words that, without quotes, are NULL, beside nothing.
+    """
+
+    delimiter: str = ","
+    fields: tuple[str, ...] = ()
+    nulls: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.delimiter) != 1 or self.delimiter in '"\r\n\0':
+            raise UsageError(f"--delimiter {self.delimiter!r} is not one character, or one that cannot separate fields")
+
+
+#: With commas and a header line.
+PLAIN = Dialect()
+
+
+def parse_dialect(delimiter: str, fields: str | None, nulls: Sequence[str]) -> Dialect:
+    r"""What the command line says: *delimiter* may be ``\t``, *fields* are names with commas between."""
+    names = tuple(name.strip() for name in fields.split(",")) if fields else ()
+    return Dialect("\t" if delimiter == r"\t" else delimiter, names, tuple(nulls))
 
 
 class CsvReader(Reader):
@@ -20,8 +51,13 @@ class CsvReader(Reader):
         FileError: there is no header line.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, dialect: Dialect) -> None:
         super().__init__(source)
+        self._dialect = dialect
+        self.nulls = ("", *dialect.nulls)
+        if dialect.fields:
+            self.header = list(dialect.fields)
+            return
         self.header = [(name or "").strip() for name in next(self._parsed(unnoticed), (1, []))[1]]
         if not any(self.header):
             raise self.error(1, None, None, "there is no header line")
@@ -31,21 +67,23 @@ class CsvReader(Reader):
     def records(self, progress: Progress = unnoticed) -> Iterator[Record]:
         """Every record after the header."""
         parsed = self._parsed(progress)
-        next(parsed)
+        names = "the header has" if not self._dialect.fields else "--fields has"
+        if not self._dialect.fields:
+            next(parsed)
         for line, fields in parsed:
             if fields and len(fields) != len(self.header):
-                raise self.error(line, None, None, f"has {len(fields)} fields, the header has {len(self.header)}")
+                raise self.error(line, None, None, f"has {len(fields)} fields, {names} {len(self.header)}")
             if fields:
                 yield line, fields
 
     def parser(self, position: int, column: Column, *, rounds: bool) -> FieldParser:
-        """Text, and None for NULL; an empty text also is NULL where no text goes, if a writer put quotes around all."""
+        """Text, and None for NULL. Where no text goes, `nulls` in quotes are NULL, too: many quote everything."""
         field = parser(column, rounds=rounds)
-        parse = field.parse
+        parse, nulls = field.parse, self.nulls
         if column.oid in TEXTS:
             field.parse = lambda text: None if text is None else parse(text)
         else:
-            field.parse = lambda text: parse(text) if text else None
+            field.parse = lambda text: None if text is None or text in nulls else parse(text)
         return field
 
     def _parsed(self, progress: Progress) -> Iterator[tuple[int, Sequence[str | None]]]:
@@ -53,7 +91,7 @@ class CsvReader(Reader):
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
         lines = Lines(self, progress)
         record = io.StringIO(newline="")  # a million short lines take much more room in a list
-        reader = csv.reader(self._kept(lines, record), strict=True)
+        reader = csv.reader(self._kept(lines, record), delimiter=self._dialect.delimiter, strict=True)
         while True:
             record.seek(0)
             record.truncate()
@@ -66,7 +104,7 @@ class CsvReader(Reader):
                 raise self.error(begins, None, None, f"is not CSV: {reason}") from None
             if fields is None:
                 return
-            yield begins, _with_nulls(fields, record)
+            yield begins, _with_nulls(fields, record, self.nulls)
 
     def _kept(self, lines: Lines, record: io.StringIO) -> Iterator[str]:
         """*lines*, each of which is in *record* until that is emptied."""
@@ -82,17 +120,17 @@ class CsvReader(Reader):
             yield line
 
 
-def _with_nulls(fields: list[str], record: io.StringIO) -> Sequence[str | None]:
-    """*fields* with None for the empty ones that have no quotes in their *record*, which `csv` does not tell."""
-    if "" not in fields:
+def _with_nulls(fields: list[str], record: io.StringIO, nulls: Sequence[str]) -> Sequence[str | None]:
+    """*fields* with None for those of *nulls* that have no quotes in their *record*, which `csv` does not tell."""
+    if not any(word in fields for word in nulls):
         return fields
     text = record.getvalue()
-    if '""' not in text:
-        return [field or None for field in fields]
+    if '"' not in text:
+        return [None if field in nulls else field for field in fields]
     found: list[str | None] = []
     at = 0
     for field in fields:
         quoted = text.startswith('"', at)
-        found.append(field if field or quoted else None)
+        found.append(None if field in nulls and not quoted else field)
         at += len(field) + (field.count('"') + 2 if quoted else 0) + 1
     return found

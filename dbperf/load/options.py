@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from dbperf.copy import CopyResult
 from dbperf.copy.options import Options as CopyOptions
 from dbperf.errors import UsageError
+from dbperf.load.csvfile import PLAIN, Dialect
 
-#: As the COLUMN of ``--map``: leave the field out.
+#: As the COLUMN of ``--map``, or in ``--fields``: leave the field out.
 IGNORE = "-"
 
 
@@ -25,8 +26,10 @@ class Options:
         create_instrument: insert it when it is not known.
         mapping: field by column, before names and aliases are looked at.
         rounded: columns to round half-even to what they keep.
+        times: how times are written that fill a column, if not in ISO 8601; see `times.time_parser`.
         dry_run: roll back in the end.
         format: one of `readers.FORMATS`; None: as the file shows.
+        dialect: of CSV.
         writing: as of `copy_rows`: conflicts and bad rows. Its ``batch_id`` by default is made of what is loaded.
     """
 
@@ -35,8 +38,10 @@ class Options:
     create_instrument: bool = False
     mapping: tuple[tuple[str, str], ...] = ()
     rounded: tuple[str, ...] = ()
+    times: Mapping[str, str] = dataclasses.field(default_factory=dict)
     dry_run: bool = False
     format: str | None = None
+    dialect: Dialect = PLAIN
     writing: CopyOptions = dataclasses.field(default_factory=CopyOptions)
 
     @property

@@ -33,9 +33,11 @@ class Reader(ABC):
         source: the bytes.
         header: the names of the fields.
         unit: what places are counted in.
+        nulls: texts that are NULL, where no text goes.
     """
 
     unit = "line"
+    nulls: Sequence[str] = ()
 
     def __init__(self, source: Source) -> None:
         self.source = source

@@ -16,8 +16,8 @@ from dbperf.load.reader import Reader
 #: What bar files call the columns of a tick.
 ALIASES = {"open": "open_price", "high": "high_price", "low": "low_price", "close": "price"}
 
-#: What separates fields in files that are called CSV, and are none, as Miller calls it.
-_SEPARATORS = {"\t": "tab", ";": "semicolon", "|": "pipe"}
+#: What else separates fields in files that are called CSV, as the command line has it.
+_SEPARATORS = {"\t": r"\t", ";": ";", "|": "|"}
 
 
 def columns_of(conn: psycopg.Connection, table: str) -> list[Column]:
@@ -50,6 +50,8 @@ def targets_of(file: Reader, columns: Sequence[Column], options: Options) -> lis
             raise UsageError(f"--map {column}={field}: the file has no field {field}, but {', '.join(file.header)}")
     targets: list[tuple[int, str]] = []
     for position, field in enumerate(file.header):
+        if field == IGNORE and options.dialect.fields:
+            continue
         if file.header.count(field) > 1:
             raise UsageError(f"{file.source.label} has two fields named {field!r}: rename one in its header")
         alias = ALIASES.get(field.lower())
@@ -68,13 +70,15 @@ def targets_of(file: Reader, columns: Sequence[Column], options: Options) -> lis
 
 
 def _remedy(file: Reader, field: str) -> str:
-    separators = [name for separator, name in _SEPARATORS.items() if separator in field]
-    if separators and len(file.header) == 1 and isinstance(file, CsvReader):
-        command = f"mlr --icsv --ifs {separators[0]} --ocsv cat FILE | dbperf load - …"
-        return f"fields of CSV are separated by commas, which {command} puts there"
     left_out = f"leave it out with --map {shlex.quote(f'{IGNORE}={field}')}"
     if not field:  # without a name it cannot fill anything
         return left_out
+    if isinstance(file, CsvReader):
+        separators = [name for separator, name in _SEPARATORS.items() if separator in field]
+        if separators and len(file.header) == 1:
+            return f"fields are separated by commas, or by what --delimiter says, such as '{separators[0]}'"
+        if any(character.isdecimal() for character in field):
+            left_out += ", or give all of them names with --fields if the file has no header line"
     return f"name one with --map COLUMN={shlex.quote(field)}, or {left_out}"
 
 

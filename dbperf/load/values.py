@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from dbperf.copy.catalog import Column
 from dbperf.copy.conversions.steps import as_is
-from dbperf.copy.oids import DOUBLE, INTEGERS, INTERVAL, JSONS, NUMERIC, REAL, TIME, TIMESTAMP, TIMESTAMPTZ
+from dbperf.copy.oids import DATE, DOUBLE, INTEGERS, INTERVAL, JSONS, NUMERIC, REAL, TIME, TIMESTAMP, TIMESTAMPTZ
 from dbperf.errors import UsageError
 from dbperf.load import jsontext
 
@@ -32,10 +32,10 @@ _NANOSECONDS = re.compile(r"(-?\d{1,25}) nanoseconds( after midnight)?", re.ASCI
 
 _FRACTION = re.compile(r"(?<=:\d\d)[.,](\d{1,30})(?!\d)", re.ASCII)
 
-_MICROSECOND, _DAY = dt.timedelta(microseconds=1), dt.timedelta(days=1)
+MICROSECOND, _DAY = dt.timedelta(microseconds=1), dt.timedelta(days=1)
 
 #: numeric(p, s) has at most 1000 digits; the default context would refuse more than 28.
-_PRECISE = Context(prec=2200)
+PRECISE = Context(prec=2200)
 
 #: ``real`` and ``double precision``, and of how many digits each keeps every decimal number.
 FLOATS = {REAL: 6, DOUBLE: 15}
@@ -98,7 +98,7 @@ def parser(column: Column, *, rounds: bool) -> FieldParser:
 
 
 def _decimal_parser(column: str, scale: int | None, *, rounds: bool) -> FieldParser:
-    result = FieldParser(column, _number)
+    result = FieldParser(column, number_of)
     if scale is None:
         return result
     step = Decimal(1).scaleb(-scale)
@@ -107,9 +107,9 @@ def _decimal_parser(column: str, scale: int | None, *, rounds: bool) -> FieldPar
     def parse(value: Any) -> object:
         if type(value) is int and scale >= 0:
             return value
-        number = _number(value)
+        number = number_of(value)
         try:
-            fitted = number.quantize(step, ROUND_HALF_EVEN, _PRECISE)
+            fitted = number.quantize(step, ROUND_HALF_EVEN, PRECISE)
         except InvalidOperation:
             raise ValueError("has more digits than any column keeps") from None
         if fitted != number:
@@ -128,12 +128,12 @@ def _float_parser(column: Column, *, rounds: bool) -> FieldParser:
     An integer counts or names something, and is written without a point and an exponent; every other number is one that
     the type only ever keeps as nearly as it can. Neither becomes 0 or infinite.
     """
-    result = FieldParser(column.name, _number)
+    result = FieldParser(column.name, number_of)
 
     def parse(value: Any) -> object:
         if type(value) is float and math.isfinite(value):
             return value
-        number = _number(value)
+        number = number_of(value)
         nearest = _nearest_real(number) if column.oid == REAL else float(number)
         if math.isinf(nearest) or (nearest == 0) != (number == 0):
             raise ValueError(f"out of range for type {column.type_name}")
@@ -174,8 +174,8 @@ def _rounding_parser(column: str, simple: Callable[[Any], dt.datetime], unit: in
     def parse(value: Any) -> object:
         fraction = _FRACTION.search(value) if isinstance(value, str) else None
         at = simple(value[: fraction.start()] + value[fraction.end() :] if fraction else value)
-        given = Decimal(f"0.{fraction[1]}").scaleb(6, _PRECISE) if fraction else Decimal(at.microsecond)
-        kept = int((given / unit).quantize(1, ROUND_HALF_EVEN, _PRECISE)) * unit
+        given = Decimal(f"0.{fraction[1]}").scaleb(6, PRECISE) if fraction else Decimal(at.microsecond)
+        kept = int((given / unit).quantize(1, ROUND_HALF_EVEN, PRECISE)) * unit
         result.rounded += kept != given
         return at.replace(microsecond=0) + dt.timedelta(microseconds=kept)
 
@@ -189,28 +189,38 @@ def span_parser(column: Column, *, rounds: bool) -> FieldParser:
     Of spans and times, and of those that Python does not have as texts: ``1001 nanoseconds``, ``1001 nanoseconds after
     midnight``.
     """
-    unit = column.unit or 1
     result = FieldParser(column.name, as_is)
 
     def parse(value: Any) -> object:
         if isinstance(value, dt.time):
             value = dt.datetime.combine(dt.date.min, value) - dt.datetime.min
         if isinstance(value, dt.timedelta):
-            given = Decimal(value // _MICROSECOND)
+            given = Decimal(value // MICROSECOND)
         elif isinstance(value, str) and (nanoseconds := _NANOSECONDS.fullmatch(value)):
             given = Decimal(nanoseconds[1]).scaleb(-3)
         else:
-            raise _unfit(value, "span of time")
-        kept = int((given / unit).quantize(1, ROUND_HALF_EVEN, _PRECISE)) * unit
-        if kept != given and not rounds:
-            raise ValueError(f"finer than type {column.type_name} keeps; --round {column.name} rounds half-even")
-        if column.oid == TIME and not 0 <= kept < _DAY // _MICROSECOND:
+            raise unfit(value, "span of time")
+        kept, is_rounded = microseconds_of(given, column, rounds=rounds)
+        if column.oid == TIME and not 0 <= kept < _DAY // MICROSECOND:
             raise ValueError("not within a day")
-        result.rounded += kept != given
-        return (dt.datetime.min + kept * _MICROSECOND).time() if column.oid == TIME else kept * _MICROSECOND
+        result.rounded += is_rounded
+        return (dt.datetime.min + kept * MICROSECOND).time() if column.oid == TIME else kept * MICROSECOND
 
     result.parse = parse
     return result
+
+
+def microseconds_of(given: Decimal, column: Column, *, rounds: bool) -> tuple[int, bool]:
+    """*given* microseconds as *column* keeps them, and whether that are others.
+
+    Raises:
+        ValueError: they are finer, and not to be rounded.
+    """
+    unit = column.unit or 1
+    kept = int((given / unit).quantize(1, ROUND_HALF_EVEN, PRECISE)) * unit
+    if kept != given and not rounds:
+        raise ValueError(f"finer than type {column.type_name} keeps; --round {column.name} rounds half-even")
+    return kept, kept != given
 
 
 def finite(value: Any) -> Any:
@@ -227,7 +237,12 @@ def finite(value: Any) -> Any:
     return value
 
 
-def _number(value: Any) -> Decimal:
+def number_of(value: Any) -> Decimal:
+    """*value*, a number or the text of one, as it is written.
+
+    Raises:
+        ValueError: it is none, or not finite.
+    """
     if isinstance(value, str):
         value = value.strip()
         if not (number := _NUMBER.fullmatch(value)):
@@ -239,10 +254,11 @@ def _number(value: Any) -> Decimal:
         if not math.isfinite(value):
             raise ValueError(NOT_FINITE)
         return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)  # the shortest that means it
-    raise _unfit(value, "number")
+    raise unfit(value, "number")
 
 
-def _unfit(value: Any, wanted: str) -> ValueError:
+def unfit(value: Any, wanted: str) -> ValueError:
+    """That *value* is of a type which is not *wanted*."""
     return ValueError(f"a {type(value).__name__}, not a {wanted}")
 
 
@@ -264,7 +280,7 @@ def _datetime(value: Any) -> dt.datetime:
             raise ValueError
         return dt.datetime.fromisoformat(text)
     except ValueError:
-        reason = "not an ISO 8601 time of at most microseconds (--round rounds), such as 2022-01-31 23:59:00.123456"
+        reason = "not an ISO 8601 time such as 2022-01-31 23:59:00.123456 (--round rounds, --time reads others)"
         raise ValueError(reason) from None
 
 
@@ -311,7 +327,7 @@ def _uuid(value: Any) -> UUID:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise _unfit(value, "text")
+        raise unfit(value, "text")
     if "\x00" in value:
         raise ValueError("holds a zero byte, which PostgreSQL does not store in text")
     return str(value)
@@ -320,19 +336,21 @@ def _text(value: Any) -> str:
 def _json(value: Any) -> Jsonb:
     """The text of JSON as it is: decoding it only tells whether it is one."""
     if not isinstance(value, str):
-        raise _unfit(value, "JSON text")
+        raise unfit(value, "JSON text")
     jsontext.decode(value)
     return Jsonb(str(value), dumps=as_is)
 
 
 _MOMENTS = {TIMESTAMP: _naive, TIMESTAMPTZ: _aware}
 
+#: For types of days and times, what makes them of a ``datetime``.
+TIMES: dict[int, Callable[[Any], dt.date]] = {**_MOMENTS, DATE: _date}
+
 _PARSERS: dict[int, Callable[[Any], object]] = {
-    **_MOMENTS,
+    **TIMES,
     16: _boolean,
     25: _text,
     1043: _text,
-    1082: _date,
     2950: _uuid,
     **dict.fromkeys(JSONS, _json),
 }
