@@ -26,8 +26,8 @@ _NAMES = (
     (
         re.compile(r"batch (file [0-9a-f]{64} [0-9a-f]{16}) was stored before,? with other content.*"),
         r"the file was loaded before with other options (--map, --round, --time, --null …): delete those rows, and the "
-        r"ledger's (DELETE FROM dbperf.batch_ledger WHERE starts_with(batch_id, '\1')), or pass a --batch-id of its own if "
-        "it is meant twice",
+        r"ledger's (DELETE FROM dbperf.batch_ledger WHERE starts_with(batch_id, '\1')), or pass a --batch-id of its "
+        "own if it is meant twice",
     ),
 )
 
