@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import psycopg
@@ -185,6 +186,50 @@ def test_short_floats_within_lists(table: psycopg.Connection) -> None:
 def test_what_cannot_be_written_so(table: psycopg.Connection, data: Any, words: str) -> None:
     with pytest.raises(ColumnError, match=words):
         dbperf.copy_arrow(table, "t", data)
+
+
+def _named(name: str) -> pa.Table:
+    """As it comes where nobody has registered the extension type."""
+    field = pa.field("number", pa.int32(), metadata={"ARROW:extension:name": name})
+    return pa.table({"number": pa.array([1], pa.int32())}, schema=pa.schema([field]))
+
+
+class _Objects:
+    """As a frame of polars'."""
+
+    dtypes = ("Object",)
+
+    def __arrow_c_stream__(self, schema: object = None) -> object:
+        return pa.table({"raw": pa.array([b"12345678"], pa.binary(8))}).__arrow_c_stream__(schema)
+
+
+TENSOR = pa.ExtensionArray.from_storage(
+    pa.fixed_shape_tensor(pa.int32(), [2, 2]), pa.array([[1, 2, 3, 4]], pa.list_(pa.int32(), 4))
+)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (_named("duckdb.hugeint"), "column number is of extension type duckdb.hugeint"),
+        (pa.table({"numbers": TENSOR}), "column numbers is of extension type arrow.fixed_shape_tensor"),
+        (pa.table({"notes": pa.StructArray.from_arrays([TENSOR], ["a"])}), "column notes is of extension type arrow.f"),
+        (_Objects(), "column raw holds objects"),
+        (pa.table({"number": pa.array([1])}).schema, "pyarrow cannot read this Schema|has no Arrow data"),
+    ],
+)
+def test_what_stores_something_else(table: psycopg.Connection, data: Any, words: str) -> None:
+    with pytest.raises(ColumnError, match=words):
+        dbperf.copy_arrow(table, "t", data)
+
+
+def test_extension_types_that_are_known(table: psycopg.Connection) -> None:
+    given = uuid4()
+    table.execute("CREATE TABLE known (id uuid, notes text, is_up boolean)")
+    columns = [pa.array([given.bytes, None], pa.uuid()), pa.array(['{"a": 1}', None], pa.json_())]
+    ups = pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, None], pa.int8()))
+    dbperf.copy_arrow(table, "known", pa.table([*columns, ups], names=["id", "notes", "is_up"]))
+    assert table.execute("SELECT * FROM known").fetchall() == [(given, '{"a": 1}', True), (None, None, None)]
 
 
 NS = [0, 500, 1_500, 1_501, None, 86_399_999_999_499]

@@ -20,19 +20,52 @@ from dbperf.copy.reasons import finer_reason
 from dbperf.copy.vectors import FieldEncoder, VectorEncoder
 from dbperf.errors import ColumnError, RowError
 
+#: Extension types whose values pyarrow gives as Python's. Others store a number or bytes that mean another value.
+_EXTENSIONS = {"arrow.bool8", "arrow.json", "arrow.uuid"}
+
 
 def reader_of(data: Any) -> pa.RecordBatchReader:
     """A stream of record batches from whatever has Arrow's PyCapsule interface.
 
     Raises:
-        ColumnError: *data* has it not.
+        ColumnError: *data* has it not, or Arrow has no such data, or it means another value than it stores.
     """
+    try:
+        reader = _stream(data)
+    except (pa.ArrowException, TypeError) as error:
+        raise ColumnError(f"pyarrow cannot read this {type(data).__name__}: {error}") from None
+    # polars exports the addresses of its objects, as bytes
+    for name, kind in zip(reader.schema.names, getattr(data, "dtypes", ()), strict=False):
+        if str(kind) == "Object":
+            raise ColumnError(f"column {name} holds objects, which Arrow does not: cast it to a type of polars'")
+    for field in reader.schema:
+        check_known(field.name, field)
+    return reader
+
+
+def _stream(data: Any) -> pa.RecordBatchReader:
     if hasattr(data, "__arrow_c_stream__"):
         return pa.RecordBatchReader.from_stream(data)
     if hasattr(data, "__arrow_c_array__"):
         batch = pa.record_batch(data)
         return pa.RecordBatchReader.from_batches(batch.schema, [batch])
     raise ColumnError(f"{type(data).__name__} has no Arrow data: no __arrow_c_stream__ and no __arrow_c_array__")
+
+
+def check_known(column: str, field: pa.Field) -> None:
+    """Look at the extension types of *field*, and within it.
+
+    Raises:
+        ColumnError: one is not known.
+    """
+    kind = field.type
+    name = (field.metadata or {}).get(b"ARROW:extension:name", b"").decode()  # where nobody has registered it
+    if isinstance(kind, pa.BaseExtensionType):
+        name = kind.extension_name
+    if name and name not in _EXTENSIONS:
+        raise ColumnError(f"column {column} is of extension type {name}, which stores something else: cast it")
+    for place in range(kind.num_fields):
+        check_known(column, kind.field(place))
 
 
 class Records:

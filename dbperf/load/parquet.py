@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dbperf.copy.arrow import faithful
+from dbperf.copy.arrow import check_known, faithful
 from dbperf.copy.catalog import Column
 from dbperf.copy.conversions.steps import as_is
 from dbperf.copy.oids import INTERVAL, JSONS, TIME
@@ -87,6 +87,7 @@ class ParquetReader(Reader):
 
     def parser(self, position: int, column: Column, *, rounds: bool) -> FieldParser:
         """Values as they are; those that are texts as of CSV."""
+        check_known(self.header[position], self._schema.field(position))
         kind = self._schema.field(position).type
         if (column.oid == INTERVAL and pa.types.is_duration(kind)) or (column.oid == TIME and pa.types.is_time(kind)):
             field = span_parser(column, rounds=rounds)
