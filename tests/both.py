@@ -44,7 +44,7 @@ def _is_wanted(major: str) -> bool:
 def _start(major: str, arguments: list[str], held_back: IO[bytes]) -> subprocess.Popen[bytes]:
     is_first = major == MAJORS[0]
     command = [sys.executable, "-m", "pytest", "--pg", major, *([] if is_first else ["--again"]), *arguments]
-    environment = {"DBPERF_TEST_BUDGET_MS": "600"} | os.environ
+    environment = {"DBPERF_TEST_BUDGET_MS": "1500"} | os.environ
     output = subprocess.PIPE if is_first else held_back
     return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
 
