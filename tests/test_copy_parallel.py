@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import os
 import random
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -174,6 +178,16 @@ def test_each_goes_on_where_it_stopped(numbers: psycopg.Connection, upgraded_db:
     assert _stored(numbers)[0] == 100_000
 
 
+@pytest.mark.parametrize("way", [EACH, {"batch_id": "b"}], ids=["each", "together"])
+def test_a_batch_without_rows(numbers: psycopg.Connection, upgraded_db: str, copy: Copy, way: dict[str, Any]) -> None:
+    for was_there in (False, True, True):
+        result = copy(upgraded_db, "copy_rows", "number", [], ["n", "at"], parallel=2, **way)
+        assert (result.rows, result.duplicate_batch) == (0, was_there)
+    with pytest.raises(BatchError, match="other content"):
+        copy(upgraded_db, "copy_rows", "number", [(1, T)], parallel=2, **way)
+    assert _stored(numbers) == NOTHING
+
+
 def test_a_batch_that_became_shorter(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> None:
     """Than the pieces of it that are stored."""
     broken = [*((n, T) for n in range(95_000)), (95_000, "x")]
@@ -322,6 +336,12 @@ def test_a_cancelled_task(numbers: psycopg.Connection, upgraded_db: str) -> None
     assert _stored(numbers) == NOTHING
 
 
+def _wait_until_nobody_writes(conn: psycopg.Connection) -> None:
+    deadline = time.monotonic() + 60
+    while conn.execute(f"SELECT {WRITERS}".encode()).rowcount:
+        assert time.monotonic() < deadline, "a session is left in a transaction"
+
+
 def _raise_interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
@@ -348,12 +368,49 @@ def test_interrupted_at_any_moment(
                     signal.setitimer(signal.ITIMER_REAL, 0)
                 except (KeyboardInterrupt, psycopg.Error):  # psycopg may close what it was interrupted in
                     pass
-            while numbers.execute(f"SELECT {WRITERS}".encode()).rowcount:
-                pass
+            _wait_until_nobody_writes(numbers)
             stored.add(_stored(numbers)[0])
     finally:
         signal.signal(signal.SIGALRM, before)
     assert stored <= {0, 12_000}
+
+
+def test_interrupted_several_times(
+    numbers: psycopg.Connection, upgraded_db: str, rng: random.Random, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes while the first one is dealt with leaves no thread at work on a connection that was given back."""
+    rows = [(n, T) for n in range(12_000)]
+    came: list[int] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)  # pytest's own may be interrupted, too
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        while frame is not None and f"{os.sep}dbperf{os.sep}copy" not in frame.f_code.co_filename:
+            frame = frame.f_back
+        if frame is not None and len(came) < 3:  # one that falls into this test is the last
+            came.append(number)
+            signal.setitimer(signal.ITIMER_REAL, 10 ** rng.uniform(-4.5, -2.5))
+            raise KeyboardInterrupt
+
+    before, stored, several = signal.signal(signal.SIGALRM, interrupt), set(), 0
+    try:
+        for _ in range(60):
+            came.clear()
+            numbers.execute("TRUNCATE number")
+            with ConnectionPool(f"{upgraded_db} application_name=parallel", min_size=3, open=True) as pool:
+                pool.wait()
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.08))
+                with suppress(KeyboardInterrupt, psycopg.Error):
+                    dbperf.copy_rows(pool, "number", rows, parallel=3)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                assert "dbperf parallel" not in {thread.name for thread in threading.enumerate()}
+            several += len(came) > 1
+            _wait_until_nobody_writes(numbers)
+            stored.add(_stored(numbers)[0])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert stored <= {0, 12_000}
+    assert several
 
 
 def test_cancelled_at_any_moment(numbers: psycopg.Connection, upgraded_db: str, rng: random.Random) -> None:
@@ -520,9 +577,11 @@ def torn(numbers: psycopg.Connection, upgraded_db: str, copy: Copy) -> pa.Table:
     chunks = pa.Table.from_batches(whole.to_batches(max_chunksize=8192))
     copy(upgraded_db, "copy_arrow", "number", chunks, **TORN)
     numbers.execute("DELETE FROM number WHERE n / 8192 NOT IN (1, 3, 5)")
-    numbers.execute("DELETE FROM dbperf.batch_ledger WHERE batch_id IN ('b / 1', 'b / 3')")
     numbers.execute(
-        "UPDATE dbperf.batch_ledger SET content_hash = '2 connections, commit each, 16384 rows',"
+        "DELETE FROM dbperf.batch_ledger WHERE batch_id IN ('b / piece 1, parallel 2', 'b / piece 3, parallel 2')"
+    )
+    numbers.execute(
+        "UPDATE dbperf.batch_ledger SET content_hash = '2 connections, commit each, 16384 rows, 2 ahead',"
         " rows = NULL, inserted = NULL, updated = NULL, ignored = NULL, quarantined = NULL WHERE batch_id = 'b'"
     )
     return chunks
@@ -564,7 +623,9 @@ def test_pieces_are_not_stored_far_ahead(numbers: psycopg.Connection, upgraded_d
             if n == begun - 1:
                 other.rollback()
             if n == begun:
-                stored = numbers.execute("SELECT FROM dbperf.batch_ledger WHERE batch_id = 'b / 1' AND rows > 0")
+                stored = numbers.execute(
+                    "SELECT FROM dbperf.batch_ledger WHERE batch_id = 'b / piece 1, parallel 2' AND rows > 0"
+                )
                 done.append(stored.rowcount)
             yield n, T
 

@@ -63,19 +63,25 @@ async def afeed(
     finally:
         for each in running:
             each.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await _all_ended(running)
 
 
 async def afinish(stack: AsyncExitStack) -> None:
     """Leave all contexts of *stack*: a task that is cancelled meanwhile, is when that is done."""
     ending = asyncio.ensure_future(stack.pop_all().aclose())
+    await _all_ended([ending])
+    ending.result()
+
+
+async def _all_ended(running: Sequence[asyncio.Future[Any]]) -> None:
+    """Wait until all have ended, however; a task that is cancelled meanwhile, is when they have."""
     cancelled: asyncio.CancelledError | None = None
-    while not ending.done():
+    while waiting := [each for each in running if not each.done()]:
         try:
-            await asyncio.wait([ending])
+            await asyncio.wait(waiting)
         except asyncio.CancelledError as error:
             cancelled = error
-    ending.result()
+    await asyncio.gather(*running, return_exceptions=True)  # so that nobody is told that nobody looked
     if cancelled is not None:
         raise cancelled
 

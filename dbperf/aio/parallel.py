@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -13,6 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from dbperf.aio.batch import Batch as AsyncBatch
 from dbperf.aio.feed import afeed, afinish
+from dbperf.aio.interrupts import ainterrupted_once
 from dbperf.aio.iterate import arun, atake
 from dbperf.aio.lookup import ask as aask
 from dbperf.aio.lookup import rows_of as arows_of
@@ -74,7 +76,7 @@ class Parallel:
         self._is_stored = False  # all of it: then nothing may be stored
         self._split = f"{settings.parallel} connections, commit {settings.commit}"
         if settings.commit == "each":
-            self._split += f", {_PIECE_ROWS} rows"
+            self._split += f", {_PIECE_ROWS} rows, {AHEAD} ahead"
 
     async def write(self, parts: Iterator[Part] | AsyncIterator[Part]) -> CopyResult:
         """Write what *parts* hold, in transactions that end together, or each piece in its own.
@@ -84,6 +86,9 @@ class Parallel:
         """
         try:
             async with AsyncExitStack() as stack:
+                stack.enter_context(
+                    ainterrupted_once()
+                )  # left last: what was taken is given back, however often they come
                 async with _taking.setdefault(self._pool, asyncio.Lock()):
                     for _ in range(self._settings.parallel):
                         self._conns.append(await stack.enter_async_context(self._pool.connection()))
@@ -104,9 +109,11 @@ class Parallel:
         deal = self._deal(parts, await self._router())
         write = self._write_each if self._settings.commit == "each" else self._write_together
         result = total(await write(deal), self._meter.seconds)
-        if stored is not None and not (result.duplicate_batch and result.rows == stored.rows):
+        if stored is None:
+            return result
+        if result.rows != stored.rows or (result.rows and not result.duplicate_batch):
             raise self._other()
-        return result
+        return replace(result, duplicate_batch=True)
 
     # -- the ledger ----------------------------------------------------------------------
 
@@ -176,11 +183,13 @@ class Parallel:
     async def _write_each(self, deal: AsyncIterator[tuple[int, Part]]) -> list[CopyResult]:
         pieces = _pieces(deal)
         results, missing = await self._compare(pieces)
-        if self._is_stored and (missing or await atake(pieces, 1)):
-            raise self._other()
+        if self._is_stored:
+            if missing or await atake(pieces, 1):
+                raise self._other()
+            return results
         for written in await afeed(self._conns, self._write_pieces, _chained(missing, pieces), None):
             results += written
-        if await self._stored_after(len(results)):
+        if await self._stored_after(len(results)):  # by somebody else, meanwhile
             raise self._other()
         async with self._conns[0].transaction():
             await self._end(results)
@@ -189,9 +198,12 @@ class Parallel:
     async def _compare(
         self, pieces: AsyncIterator[tuple[int, Piece]]
     ) -> tuple[list[CopyResult], list[tuple[int, Piece]]]:
-        """Read what an earlier call stored; the results of that, and the pieces between that are not stored.
+        """Read all that an earlier call stored, before a piece is stored.
 
-        All of it, before a piece is stored. Where as many are missing as are given out of turn, it stored no more.
+        Each piece on its own connection, so that none of them is idle for long.
+
+        Returns:
+            The results of what is stored, and the pieces between that are not.
 
         Raises:
             BatchError: it stored something else.
@@ -204,13 +216,13 @@ class Parallel:
                 raise self._other()
             worker, piece = taken[0]
             if self._name(piece[0]) in stored:
-                results.append(await self._write_piece(self._conns[0], piece))
+                results.append(await self._write_piece(self._conns[worker], piece))
             else:
                 missing.append((worker, piece))
         return results, missing
 
     async def _stored_after(self, number: int) -> set[str]:
-        """The names of pieces that are stored, of so many after this one as are given out of turn."""
+        """Which pieces are stored of those after this *number* that may be; if none of them is, no later one is."""
         names = [self._name(later) for later in range(number + 1, number + 1 + AHEAD * len(self._conns))]
         async with self._conns[0].transaction(force_rollback=True):
             found = await arows_of(self._conns[0], CLAIMED, [names, self._target])
@@ -218,7 +230,10 @@ class Parallel:
 
     def _name(self, number: int) -> str:
         """A piece's in the ledger."""
-        return f"{self._settings.batch_id} / {number}"
+        return f"{self._settings.batch_id}{self._suffix(number)}"
+
+    def _suffix(self, number: int) -> str:
+        return f" / piece {number}, parallel {self._settings.parallel}"
 
     async def _write_pieces(self, conn: psycopg.AsyncConnection[Any], pieces: AsyncIterator[Piece]) -> list[CopyResult]:
         return [await self._write_piece(conn, piece) async for piece in pieces]
@@ -226,7 +241,7 @@ class Parallel:
     async def _write_piece(self, conn: psycopg.AsyncConnection[Any], piece: Piece) -> CopyResult:
         number, parts = piece
         async with conn.transaction():
-            return await self._batch(conn, f" / {number}").write(iter(parts))
+            return await self._batch(conn, self._suffix(number)).write(iter(parts))
 
     # -- who gets what ---------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from dbperf.aio.batch import Batch as AsyncBatch
+from dbperf.aio.interrupts import ainterrupted_once
 from dbperf.aio.iterate import atake, each
 from dbperf.aio.lookup import catalog_of as acatalog_of
 from dbperf.aio.parallel import Parallel as AsyncParallel
@@ -193,6 +194,7 @@ async def _connection(
         with nothing_half_open([conn]):
             yield conn
     else:
-        async with conn.connection() as borrowed:
-            with nothing_half_open([borrowed]):
-                yield borrowed
+        with ainterrupted_once():
+            async with conn.connection() as borrowed:
+                with nothing_half_open([borrowed]):
+                    yield borrowed

@@ -66,22 +66,25 @@ def feed(
                 if look is not None:
                     look()
 
-    try:
-        with uninterrupted():  # a thread that starts unnoticed would write when its connection is somebody else's
+    with uninterrupted() as signals:
+        try:
             for worker in workers:
                 worker.thread.start()
-        for place, item in deal:
-            if len(given) == AHEAD * len(workers):
-                wait(given.popleft())
-            wait(workers[place].has_room)
-            given.append(workers[place].give(item))
-        for worker in workers:
-            worker.give_no_more()
-        wait(lambda: all(worker.results for worker in workers))
-        return [worker.results[0] for worker in workers]
-    finally:
-        with uninterrupted():
+            try:
+                signals.let_one_through()
+                for place, item in deal:
+                    if len(given) == AHEAD * len(workers):
+                        wait(given.popleft())
+                    wait(workers[place].has_room)
+                    given.append(workers[place].give(item))
+                for worker in workers:
+                    worker.give_no_more()
+                wait(lambda: all(worker.results for worker in workers))
+            finally:
+                signals.hold()
+        finally:  # an interrupt may have come before `hold`, and no other one comes in here
             _stop(workers)
+    return [worker.results[0] for worker in workers]
 
 
 def finish(stack: ExitStack) -> None:

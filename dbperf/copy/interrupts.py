@@ -14,34 +14,80 @@ from psycopg.pq import TransactionStatus
 from dbperf.migrations.session import AnyConnection
 
 
+class Signals:
+    """Handlers of signals, held back while `uninterrupted`; those that came meanwhile run after it.
+
+    Args:
+        handlers: by the signal's number.
+    """
+
+    def __init__(self, handlers: dict[int, Callable[[int, FrameType | None], Any]]) -> None:
+        self.handlers, self.came = handlers, dict[int, FrameType | None]()
+        self._passes = self._is_over = False
+
+    def let_one_through(self) -> None:
+        """Until `hold`, run handlers at once; after one that raises, hold back again, so that it can be cleaned up."""
+        self._passes = True
+        for number in list(self.came):
+            self(number, self.came.pop(number))
+
+    def hold(self) -> None:
+        """Hold handlers back again."""
+        self._passes = False
+
+    def set_back(self) -> None:
+        """Set the handlers back and run those whose signals came; raise what the first of them raises."""
+        self._is_over = True
+        raised: BaseException | None = None
+        left = list(self.handlers.items())
+        while left:
+            try:
+                while left:
+                    signal.signal(*left[-1])
+                    left.pop()
+            except BaseException as error:  # of a handler that is back, or runs from here
+                raised = raised or error
+        for number, frame in self.came.items():
+            self.handlers[number](number, frame)
+        if raised is not None:
+            raise raised
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """As the handler of every signal."""
+        if self._is_over:
+            self.handlers[number](number, frame)
+        elif self._passes:
+            self._passes = False
+            self.handlers[number](number, frame)
+            self._passes = True
+        else:
+            self.came[number] = frame
+
+
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def uninterrupted() -> Iterator[Signals]:
     """Handlers of signals, such as the one that raises KeyboardInterrupt, run when the block has ended.
 
     Only the main thread runs them; in another one there is nothing to hold back.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: dict[int, FrameType | None] = {}
-    held, is_over = _handlers(), False
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if is_over:  # a handler that raised was in the way of setting this one's back
-            held[number](number, frame)
-        else:
-            came[number] = frame
-
+    signals = Signals(_handlers() if threading.current_thread() is threading.main_thread() else {})
     try:
-        for number in held:
-            signal.signal(number, note)
-        yield
+        for number in signals.handlers:
+            signal.signal(number, signals)
+        yield signals
     finally:
-        is_over = True
-        for number, handler in held.items():
-            signal.signal(number, handler)
-        for number, frame in came.items():
-            held[number](number, frame)
+        signals.set_back()
+
+
+@contextmanager
+def interrupted_once() -> Iterator[None]:
+    """A block that one interrupt may break off; those that come while it is cleaned up run after it."""
+    with uninterrupted() as signals:
+        try:
+            signals.let_one_through()
+            yield
+        finally:
+            signals.hold()
 
 
 @contextmanager
@@ -68,6 +114,5 @@ def _depth(conn: AnyConnection) -> int:
 
 
 def _handlers() -> dict[int, Callable[[int, FrameType | None], Any]]:
-    """By the signal's number; what SIGINT has is last, because it may run as soon as it is there again."""
-    numbers = sorted(signal.valid_signals(), key=lambda number: number == signal.SIGINT)
-    return {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
+    """By the signal's number."""
+    return {number: handler for number in signal.valid_signals() if callable(handler := signal.getsignal(number))}

@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -17,7 +18,7 @@ from dbperf.copy.batch import Batch
 from dbperf.copy.blocks import BlockEncoder, Part
 from dbperf.copy.catalog import Column
 from dbperf.copy.feed import AHEAD, feed, finish
-from dbperf.copy.interrupts import nothing_half_open
+from dbperf.copy.interrupts import interrupted_once, nothing_half_open
 from dbperf.copy.iterate import run, take
 from dbperf.copy.ledger import CLAIMED, END_PIECES, SPLIT
 from dbperf.copy.lookup import ask, rows_of
@@ -74,7 +75,7 @@ class Parallel:
         self._is_stored = False  # all of it: then nothing may be stored
         self._split = f"{settings.parallel} connections, commit {settings.commit}"
         if settings.commit == "each":
-            self._split += f", {_PIECE_ROWS} rows"
+            self._split += f", {_PIECE_ROWS} rows, {AHEAD} ahead"
 
     def write(self, parts: Iterator[Part] | Iterator[Part]) -> CopyResult:
         """Write what *parts* hold, in transactions that end together, or each piece in its own.
@@ -84,6 +85,9 @@ class Parallel:
         """
         try:
             with ExitStack() as stack:
+                stack.enter_context(
+                    interrupted_once()
+                )  # left last: what was taken is given back, however often they come
                 with _taking.setdefault(self._pool, threading.Lock()):
                     for _ in range(self._settings.parallel):
                         self._conns.append(stack.enter_context(self._pool.connection()))
@@ -104,9 +108,11 @@ class Parallel:
         deal = self._deal(parts, self._router())
         write = self._write_each if self._settings.commit == "each" else self._write_together
         result = total(write(deal), self._meter.seconds)
-        if stored is not None and not (result.duplicate_batch and result.rows == stored.rows):
+        if stored is None:
+            return result
+        if result.rows != stored.rows or (result.rows and not result.duplicate_batch):
             raise self._other()
-        return result
+        return replace(result, duplicate_batch=True)
 
     # -- the ledger ----------------------------------------------------------------------
 
@@ -176,20 +182,25 @@ class Parallel:
     def _write_each(self, deal: Iterator[tuple[int, Part]]) -> list[CopyResult]:
         pieces = _pieces(deal)
         results, missing = self._compare(pieces)
-        if self._is_stored and (missing or take(pieces, 1)):
-            raise self._other()
+        if self._is_stored:
+            if missing or take(pieces, 1):
+                raise self._other()
+            return results
         for written in feed(self._conns, self._write_pieces, _chained(missing, pieces), None):
             results += written
-        if self._stored_after(len(results)):
+        if self._stored_after(len(results)):  # by somebody else, meanwhile
             raise self._other()
         with self._conns[0].transaction():
             self._end(results)
         return results
 
     def _compare(self, pieces: Iterator[tuple[int, Piece]]) -> tuple[list[CopyResult], list[tuple[int, Piece]]]:
-        """Read what an earlier call stored; the results of that, and the pieces between that are not stored.
+        """Read all that an earlier call stored, before a piece is stored.
 
-        All of it, before a piece is stored. Where as many are missing as are given out of turn, it stored no more.
+        Each piece on its own connection, so that none of them is idle for long.
+
+        Returns:
+            The results of what is stored, and the pieces between that are not.
 
         Raises:
             BatchError: it stored something else.
@@ -202,13 +213,13 @@ class Parallel:
                 raise self._other()
             worker, piece = taken[0]
             if self._name(piece[0]) in stored:
-                results.append(self._write_piece(self._conns[0], piece))
+                results.append(self._write_piece(self._conns[worker], piece))
             else:
                 missing.append((worker, piece))
         return results, missing
 
     def _stored_after(self, number: int) -> set[str]:
-        """The names of pieces that are stored, of so many after this one as are given out of turn."""
+        """Which pieces are stored of those after this *number* that may be; if none of them is, no later one is."""
         names = [self._name(later) for later in range(number + 1, number + 1 + AHEAD * len(self._conns))]
         with self._conns[0].transaction(force_rollback=True):
             found = rows_of(self._conns[0], CLAIMED, [names, self._target])
@@ -216,7 +227,10 @@ class Parallel:
 
     def _name(self, number: int) -> str:
         """A piece's in the ledger."""
-        return f"{self._settings.batch_id} / {number}"
+        return f"{self._settings.batch_id}{self._suffix(number)}"
+
+    def _suffix(self, number: int) -> str:
+        return f" / piece {number}, parallel {self._settings.parallel}"
 
     def _write_pieces(self, conn: psycopg.Connection[Any], pieces: Iterator[Piece]) -> list[CopyResult]:
         return [self._write_piece(conn, piece) for piece in pieces]
@@ -224,7 +238,7 @@ class Parallel:
     def _write_piece(self, conn: psycopg.Connection[Any], piece: Piece) -> CopyResult:
         number, parts = piece
         with conn.transaction():
-            return self._batch(conn, f" / {number}").write(iter(parts))
+            return self._batch(conn, self._suffix(number)).write(iter(parts))
 
     # -- who gets what ---------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from psycopg_pool import ConnectionPool
 from dbperf.copy.batch import Batch
 from dbperf.copy.catalog import TableName, choose_columns
 from dbperf.copy.encoders import encoder_for
-from dbperf.copy.interrupts import nothing_half_open
+from dbperf.copy.interrupts import interrupted_once, nothing_half_open
 from dbperf.copy.iterate import take
 from dbperf.copy.lookup import catalog_of
 from dbperf.copy.options import CopyResult, Options, Settings, settings_of
@@ -194,5 +194,5 @@ def _connection(
         with nothing_half_open([conn]):
             yield conn
     else:
-        with conn.connection() as borrowed, nothing_half_open([borrowed]):
+        with interrupted_once(), conn.connection() as borrowed, nothing_half_open([borrowed]):
             yield borrowed
