@@ -263,28 +263,33 @@ def test_keyboard_interrupt_in_a_pool(keyed: psycopg.Connection, upgraded_db: st
 
 
 def test_a_signal_while_handlers_are_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its handler raises; those that were to be set back after it are called all the same."""
+    """Its handler raises; the others are set back all the same, and nothing is lost."""
     came: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)}
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
+    def note(number: int, _: object) -> None:
+        came.append(number)
+
     def set_back(number: int, handler: Any) -> Any:
         was = set_signal(number, handler)
-        if handler is fail:
+        if handler is fail and not came:
+            signal.raise_signal(signal.SIGUSR2)
             signal.raise_signal(number)
         return was
 
     set_signal = signal.signal
     try:
         signal.signal(signal.SIGUSR1, fail)
-        signal.signal(signal.SIGUSR2, lambda number, _: came.append(number))
+        signal.signal(signal.SIGUSR2, note)
         with monkeypatch.context() as patch:
             patch.setattr(signal, "signal", set_back)
             with pytest.raises(ZeroDivisionError), uninterrupted():
                 pass
-        signal.raise_signal(signal.SIGUSR2)
+        assert (signal.getsignal(signal.SIGUSR1), signal.getsignal(signal.SIGUSR2)) == (fail, note)
+        assert signal.getsignal(signal.SIGINT) == before[signal.SIGINT]
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
