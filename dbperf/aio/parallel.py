@@ -86,9 +86,7 @@ class Parallel:
         """
         try:
             async with AsyncExitStack() as stack:
-                stack.enter_context(
-                    ainterrupted_once()
-                )  # left last: what was taken is given back, however often they come
+                stack.enter_context(ainterrupted_once())  # left last, when all is given back
                 async with _taking.setdefault(self._pool, asyncio.Lock()):
                     for _ in range(self._settings.parallel):
                         self._conns.append(await stack.enter_async_context(self._pool.connection()))

@@ -13,6 +13,13 @@ from psycopg.pq import TransactionStatus
 
 from dbperf.migrations.session import AnyConnection
 
+#: Signals that break programs off; to look at all 64 takes 0.1 ms.
+_BREAKING = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)  # Windows has fewer
+]
+
 
 class Signals:
     """Handlers of signals, held back while `uninterrupted`; those that came meanwhile run after it.
@@ -114,5 +121,5 @@ def _depth(conn: AnyConnection) -> int:
 
 
 def _handlers() -> dict[int, Callable[[int, FrameType | None], Any]]:
-    """By the signal's number."""
-    return {number: handler for number in signal.valid_signals() if callable(handler := signal.getsignal(number))}
+    """Python's handlers, by the signal's number."""
+    return {number: handler for number in _BREAKING if callable(handler := signal.getsignal(number))}

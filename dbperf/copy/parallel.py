@@ -85,9 +85,7 @@ class Parallel:
         """
         try:
             with ExitStack() as stack:
-                stack.enter_context(
-                    interrupted_once()
-                )  # left last: what was taken is given back, however often they come
+                stack.enter_context(interrupted_once())  # left last, when all is given back
                 with _taking.setdefault(self._pool, threading.Lock()):
                     for _ in range(self._settings.parallel):
                         self._conns.append(stack.enter_context(self._pool.connection()))
