@@ -137,6 +137,8 @@ def test_files(ticks: psycopg.Connection, upgraded_db: str, tmp_path: Path, name
         ("2022-01-03 0.1234567", ["--time", "at=%Y-%m-%d %S.%f"], "finer than type"),
         ("1704067200000", ["--time", "at=s"], "not within the years 1 to 9999: is the unit of --time another one?"),
         ("1e999", ["--time", "at=s"], "not within the years 1 to 9999"),
+        ("1704067200", ["--time", "at=ms"], "a time of 1966 to 1973: is the unit of --time another one"),
+        ("0", ["--time", "at=ns"], "does --null say that it is none?"),
         ("soon", ["--time", "at=s"], "line 1, column at: 'soon': not a finite decimal number"),
         ("1700000000", ["--time", "at=seconds"], "is not COLUMN=FORM"),
         ("1700000000", ["--time", "ms"], "is not COLUMN=FORM"),
@@ -198,12 +200,12 @@ def test_rounded(ticks: psycopg.Connection, upgraded_db: str, tmp_path: Path) ->
 def test_parquet(ticks: psycopg.Connection, upgraded_db: str, tmp_path: Path) -> None:
     """Of integers; what is a time there needs no form."""
     path = tmp_path / "a.parquet"
-    write_table(pa.table({"at": [1704067200001, None], "zoned": [1, 2], "day": [0, 86400]}), path)
+    write_table(pa.table({"at": [1704067200001, None], "zoned": [-(10**15), 10**15], "day": [0, 86400]}), path)
     _load(upgraded_db, path, "--time", "at=ms", "--time", "zoned=us", "--time", "day=s")
     rows = ticks.execute("SELECT at::text, zoned::text, day::text FROM tick ORDER BY day").fetchall()
     assert rows == [
-        ("2024-01-01 00:00:00.001", "1970-01-01 00:00:00.000001+00", "1970-01-01"),
-        (None, "1970-01-01 00:00:00.000002+00", "1970-01-02"),
+        ("2024-01-01 00:00:00.001", "1938-04-24 22:13:20+00", "1970-01-01"),
+        (None, "2001-09-09 01:46:40+00", "1970-01-02"),
     ]
     write_table(pa.table({"at": pa.array([1], pa.timestamp("ms"))}), path)
     assert "a datetime, not a number" in _load(upgraded_db, path, "--time", "at=ms", check=1)
@@ -212,11 +214,11 @@ def test_parquet(ticks: psycopg.Connection, upgraded_db: str, tmp_path: Path) ->
 
 def test_other_options_make_other_content(ticks: psycopg.Connection, upgraded_db: str, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("0;1\n")
+    path.write_text("1700000000;1\n")
     way = ["--delimiter", ";", "--fields", "at,price", "--time"]
     _load(upgraded_db, path, *way, "at=s")
     assert "was loaded before" in _load(upgraded_db, path, *way, "at=s")
-    for other in (["at=ms"], ["at=s", "--null", "0"]):
+    for other in (["at=%Y%m%d%H"], ["at=s", "--null", "1"]):
         assert "was loaded before with other options" in _load(upgraded_db, path, *way, *other, check=1)
     assert value(ticks, "SELECT count(*) FROM tick") == 1
 

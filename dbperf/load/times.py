@@ -87,8 +87,18 @@ def time_parser(column: Column, form: str, nulls: Sequence[str], *, rounds: bool
 
 
 def _since_1970(digits: int) -> Callable[[Any], Decimal]:
-    """Microseconds of a number."""
-    return lambda value: number_of(value).scaleb(6 - digits, PRECISE)
+    """Microseconds of a number, which is no time of early 1970: so look seconds that are taken for a finer unit."""
+    least = 10 ** (8 + digits) if digits else 0
+
+    def microseconds(value: Any) -> Decimal:
+        number = number_of(value)
+        if abs(number) < least:
+            raise ValueError(
+                "a time of 1966 to 1973: is the unit of --time another one, or does --null say that it is none?"
+            )
+        return number.scaleb(6 - digits, PRECISE)
+
+    return microseconds
 
 
 def _by_pattern(pattern: str) -> Callable[[Any], Decimal]:
