@@ -53,7 +53,7 @@ def _show(run: subprocess.Popen[bytes]) -> bytes:
     """What the run prints, which is shown as it comes."""
     assert run.stdout
     shown = b""
-    while some := run.stdout.read1():  # type: ignore[attr-defined]
+    while some := os.read(run.stdout.fileno(), 1 << 16):
         shown += _write(some)
     return shown
 

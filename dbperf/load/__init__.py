@@ -188,16 +188,15 @@ class _Loading:
         return LoadResult(copied, changed, made, asked.dry_run, "batch_id" in writing, self._only_read)
 
     def _copy(self, conn: _Writers, constants: dict[str, int], writing: CopyOptions, progress: Progress) -> CopyResult:
-        table, whole = self._options.table, None
+        asked, whole = self._options, None
         # what fails on the way to Arrow stops everything, and nobody would count there what is rounded
-        asked = self._options
         if writing.get("on_error", "stop") == "stop" and not (asked.rounded or asked.times or self._unmade):
             whole = self._file.whole(self._filled, constants, progress)
         if whole is not None:
             with whole as data:
-                return copy_arrow(conn, table, data, **writing)
+                return copy_arrow(conn, asked.table, data, **writing)
         names = [column.name for _, column in self._filled] + list(constants)
-        return copy_rows(conn, table, self._rows(tuple(constants.values()), progress), names, **writing)
+        return copy_rows(conn, asked.table, self._rows(tuple(constants.values()), progress), names, **writing)
 
     def _writing(self, identity: int | None, *, has_ledger: bool) -> CopyOptions:
         """With the batch's name, where there is a ledger: which file goes where; its hash says what is made of it."""

@@ -85,7 +85,7 @@ def parser(column: Column, *, rounds: bool) -> FieldParser:
     if column.oid in FLOATS:
         return _float_parser(column, rounds=rounds)
     if rounds and column.oid in _MOMENTS:
-        return _rounding_parser(column.name, _MOMENTS[column.oid], column.unit or 1)
+        return _rounding_parser(column, _MOMENTS[column.oid])
     if rounds:
         reason = f"type {column.type_name} keeps no fixed number of decimals, there is nothing to round"
         raise UsageError(f"--round {column.name}: {reason}")
@@ -167,16 +167,16 @@ def _means(nearest: float, integer: Decimal) -> bool:
     return Decimal(f"{nearest:.{digits}g}") == integer
 
 
-def _rounding_parser(column: str, simple: Callable[[Any], dt.datetime], unit: int) -> FieldParser:
-    """For times, to multiples of *unit* microseconds, once: not first to a microsecond."""
-    result = FieldParser(column, simple)
+def _rounding_parser(column: Column, simple: Callable[[Any], dt.datetime]) -> FieldParser:
+    """For times, to what *column* keeps, once: not first to a microsecond."""
+    result = FieldParser(column.name, simple)
 
     def parse(value: Any) -> object:
         fraction = _FRACTION.search(value) if isinstance(value, str) else None
         at = simple(value[: fraction.start()] + value[fraction.end() :] if fraction else value)
         given = Decimal(f"0.{fraction[1]}").scaleb(6, PRECISE) if fraction else Decimal(at.microsecond)
-        kept = int((given / unit).quantize(1, ROUND_HALF_EVEN, PRECISE)) * unit
-        result.rounded += kept != given
+        kept, is_rounded = microseconds_of(given, column, rounds=True)
+        result.rounded += is_rounded
         return at.replace(microsecond=0) + dt.timedelta(microseconds=kept)
 
     result.parse = parse
